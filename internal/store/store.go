@@ -102,6 +102,7 @@ type Writer interface {
 	Apply(ctx context.Context, b Batch) error
 
 	// Holds reports whether the entry's value is exactly this (canonical JSON), reading it from the target.
+	// It does not hold, and that is no error, if there is no such entry.
 	Holds(ctx context.Context, ns lcm.Namespace, key string, value []byte) (bool, error)
 
 	// Close releases what the target holds.

@@ -19,15 +19,20 @@ type Metadata struct {
 	Audience       []string // Secret: hosts it may be sent to
 }
 
-// Document is one file under namespaces/, parsed. A prompt's variants and partials are documents too.
+// Document is one file under namespaces/, parsed. A prompt's variants and partials are documents too: a
+// variant bears its prompt's address, a partial's key is _<partial>.
 type Document struct {
 	File     string
 	Address  lcm.Address // from the path alone
 	Kind     lcm.Kind
 	Metadata Metadata
-	Spec     map[string]any // Secret: its sealed spec; prompt: front matter and template
-	Value    map[string]any // the whole file as parsed: apiVersion, kind, metadata, spec, sops
-	YAML     *strictyaml.Document
+	Spec     map[string]any       // Secret: its sealed spec; prompt: front matter and template
+	Value    map[string]any       // the whole file as parsed: apiVersion, kind, metadata, spec, sops
+	YAML     *strictyaml.Document // of a prompt: its front matter, or nil
+
+	variant string         // the name of a prompt's variant
+	uses    []usedPartial  // a prompt's, variant's or partial's: the partials that it names
+	weights map[string]any // a prompt's main file: lcm.variants
 }
 
 // Origin says where an entry comes from.
@@ -43,7 +48,8 @@ type Reference struct {
 	Origin *Document // the document that holds it
 }
 
-// Entry is what one key resolves to in one environment.
+// Entry is what one key resolves to in one environment. Its Spec and Documents share memory with the
+// Tree and must not be changed.
 type Entry struct {
 	Address    lcm.Address
 	Kind       lcm.Kind

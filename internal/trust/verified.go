@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"time"
+
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
@@ -11,6 +13,7 @@ import (
 type Verified struct {
 	revision lcm.Revision
 	tree     *gitrepo.Tree
+	policy   *Policy
 	steps    []Step
 }
 
@@ -23,13 +26,38 @@ func (v Verified) Revision() lcm.Revision { return v.revision }
 // FS is the tree of the revision.
 func (v Verified) FS() *gitrepo.Tree { return v.tree }
 
+// Policy is the policy in force at the revision, by which the next step will be judged.
+func (v Verified) Policy() *Policy { return v.policy }
+
 // Steps are the first-parent steps from the last accepted revision, exclusive, to this one, oldest first.
 func (v Verified) Steps() []Step { return v.steps }
 
 // Step is one first-parent step that was judged and believed.
 type Step struct {
-	Parent, Commit lcm.Revision
-	Signer         string   // principal
-	Approvers      []string // principals whose consent counted, sorted, the signer among them
-	Changed        []gitrepo.Change
+	Parent, Commit    lcm.Revision
+	Signer            string        // principal; whoever Author and Committer say counts for nothing
+	Author, Committer gitrepo.Ident // as the commit claims
+	FirstSeen         time.Time     // as of when keys were judged
+	Approvers         []string      // principals whose consent counted, sorted, the signer among them
+	Changed           []gitrepo.Change
+	Judged            []Judged // how each rule was met
 }
+
+// Judged says how one rule was met for some of the changed paths.
+type Judged struct {
+	Rule     *Rule
+	Needed   int
+	Consents []string // the principals who counted, sorted
+	Basis    Basis
+	Paths    []string // in the order of Changed; an effect as "path → path it was judged as"
+}
+
+// Basis is on which count a rule was met.
+type Basis string
+
+// The counts that can meet a rule.
+const (
+	ByApprovals Basis = "approvals"
+	ByRollback  Basis = "rollback" // rollbackApprovals, for content that was accepted before
+	ByRotation  Basis = "rotation" // only sealed values were replaced, by a principal named for it
+)

@@ -1,0 +1,28 @@
+# The two commands of the README are `make demo` and `make test`.
+GO ?= go
+BIN := bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench build rules
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+demo: ## build, then walk through a signed example repository in a temporary folder
+	@mkdir -p $(BIN)
+	@echo "building (the first time takes some minutes) ..."
+	@$(GO) build -trimpath -o $(BIN)/ ./cmd/reconciler
+	@$(BIN)/reconciler demo
+
+test: ## set up what the tests need, then run them all
+	@GO="$(GO)" scripts/test
+
+lint: ## gofmt, vet, staticcheck
+	@GO="$(GO)" scripts/lint
+
+bench: ## measure passes beside git, sops, cue and conftest
+	@GO="$(GO)" scripts/bench

@@ -1,0 +1,159 @@
+// Command lcm-lint judges a configuration repository, as the reconciler will after the merge.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/llm-config-manager/lcm/internal/check"
+	"github.com/llm-config-manager/lcm/internal/diag"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// The exit codes, as CI relies on them.
+const (
+	exitClean    = 0 // no errors; warnings alone are none
+	exitFindings = 1
+	exitUsage    = 2 // wrong usage, or the repository could not be read
+)
+
+var errFindings = errors.New("there are findings")
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd := command(stdout, stderr)
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	switch err := cmd.ExecuteContext(ctx); {
+	case err == nil:
+		return exitClean
+	case errors.Is(err, errFindings):
+		return exitFindings
+	default:
+		fmt.Fprintf(stderr, "lcm-lint: %v\n", err)
+		return exitUsage
+	}
+}
+
+type options struct {
+	format, policies, schemas string
+}
+
+func command(stdout, stderr io.Writer) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "lcm-lint [flags] [DIR]",
+		Short: "Check a repository of LLM configuration and sealed secrets",
+		Long: "lcm-lint checks the repository in DIR (the current folder by default) against the schemas of\n" +
+			"its kinds, the built-in and the repository's own policies, references, routes and the envelopes\n" +
+			"of its secrets, which it can't and needn't open.\n\n" +
+			"Exit codes: 0 no errors (there may be warnings); 1 findings; 2 wrong usage.",
+		Args:          cobra.MaximumNArgs(1),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return lint(cmd.Context(), dir, o, stdout, stderr)
+		},
+	}
+	cmd.Flags().StringVar(&o.format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&o.policies, "policy", "", "take the repository's own policies from `DIR` instead of policies/rego")
+	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.MarkFlagDirname("policy")
+	_ = cmd.MarkFlagDirname("schema")
+	return cmd
+}
+
+func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) error {
+	if o.format != "text" && o.format != "json" {
+		return fmt.Errorf("--format is text or json, not %q", o.format)
+	}
+	fsys, err := repository(dir, o)
+	if err != nil {
+		return err
+	}
+	findings, err := check.Repository(ctx, fsys)
+	if err != nil {
+		return err
+	}
+	for i := range findings {
+		findings[i].File = path.Join(filepath.ToSlash(dir), findings[i].File)
+	}
+	if err := write(stdout, o.format, findings); err != nil {
+		return err
+	}
+	if o.format == "text" && len(findings) > 0 {
+		fmt.Fprintln(stderr, tally(findings))
+	}
+	if diag.Failed(findings) {
+		return errFindings
+	}
+	return nil
+}
+
+// repository opens the folder; links that lead out of it are not followed.
+func repository(dir string, o options) (fs.FS, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the repository: %w", err)
+	}
+	over := overlay{FS: root.FS(), folders: map[string]fs.FS{}}
+	for at, from := range map[string]string{"policies/rego": o.policies, "schemas/cue": o.schemas} {
+		if from == "" {
+			continue
+		}
+		r, err := os.OpenRoot(from)
+		if err != nil {
+			return nil, fmt.Errorf("opening %s: %w", from, err)
+		}
+		over.folders[at] = r.FS()
+	}
+	return over, nil
+}
+
+func write(w io.Writer, format string, fs []diag.Finding) error {
+	if format == "json" {
+		return diag.JSON(w, fs)
+	}
+	return diag.Text(w, fs)
+}
+
+func tally(fs []diag.Finding) string {
+	errs := 0
+	for _, f := range fs {
+		if f.Severity == diag.Error {
+			errs++
+		}
+	}
+	return fmt.Sprintf("%d errors, %d warnings", errs, len(fs)-errs)
+}
+
+// version is what the build says of itself.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

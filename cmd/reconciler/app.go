@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/sopsfile"
+	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
+	"github.com/llm-config-manager/lcm/internal/store/bolt"
+	"github.com/llm-config-manager/lcm/internal/store/file"
+	"github.com/llm-config-manager/lcm/internal/store/vault"
+)
+
+// app is the daemon, wired. close undoes what open did, in reverse.
+type app struct {
+	*reconcile.Reconciler
+	closers []func() error
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// open builds the daemon from its configuration. With dryRun nothing is made and nothing is locked for writing.
+func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, stderr io.Writer) (a *app, err error) {
+	a = &app{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	key, err := loadKey(c, dryRun, stderr)
+	if err != nil {
+		return nil, err
+	}
+	st, err := state.Open(state.Config{Path: c.State.Path, Repository: c.Repository.Name, Key: key.Derive(masterkey.State), ReadOnly: dryRun})
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(st.Close)
+	repo, err := a.openMirror(c, dryRun)
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(repo.Close)
+	var opener *sopsfile.Opener // nil: the daemon opens no secrets, and holds what has any
+	if file := c.Secrets.Age.IdentityFile; file != "" {
+		if opener, err = sopsfile.NewOpener(sopsfile.Config{IdentityFile: file}); err != nil {
+			return nil, configError{err.Error()}
+		}
+	}
+	targets := map[string]reconcile.Target{}
+	for name, t := range c.Targets {
+		s, err := openTarget(ctx, t, key, dryRun)
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", name, err)
+		}
+		a.onClose(s.Close)
+		targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification}
+	}
+	a.Reconciler, err = reconcile.New(reconcile.Config{
+		Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants, Introduction: c.Repository.Introduction,
+		Repo: repo, State: st, Opener: opener, Targets: targets, Key: key, MaxDeletes: c.maxDeletes, Log: log,
+	})
+	return a, err
+}
+
+// loadKey reads the daemon's key. On the first start it makes one, and says so.
+func loadKey(c *daemonConfig, dryRun bool, stderr io.Writer) (masterkey.Key, error) {
+	key, err := masterkey.Load(c.Key.File)
+	switch {
+	case err == nil:
+		return key, nil
+	case !masterkey.Missing(err):
+		return key, configError{err.Error()}
+	case exists(c.State.Path):
+		return key, configErrorf("the key %s is missing, and the state %s was written with it: put the key back from your backup", c.Key.File, c.State.Path)
+	case dryRun:
+		return masterkey.Random(), nil // nothing is written with it
+	}
+	if key, err = masterkey.Generate(c.Key.File); err != nil {
+		return key, err
+	}
+	fmt.Fprintf(stderr, "NEW KEY: %s was made on this first start. Back it up: without it the state and sealed values can't be read.\n", c.Key.File)
+	return key, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// openMirror opens the daemon's own copy of the repository, beside the state. A dry run that finds none
+// works on a copy that it throws away.
+func (a *app) openMirror(c *daemonConfig, dryRun bool) (*gitrepo.Repo, error) {
+	dir := filepath.Join(filepath.Dir(c.State.Path), "mirror-"+c.Repository.Name+".git")
+	if dryRun && !exists(dir) {
+		tmp, err := os.MkdirTemp("", "lcm-plan-")
+		if err != nil {
+			return nil, err
+		}
+		a.onClose(func() error { return os.RemoveAll(tmp) })
+		dir = filepath.Join(tmp, "mirror.git")
+	}
+	auth := c.Repository.Auth
+	repo, err := gitrepo.OpenMirror(gitrepo.Config{URL: c.Repository.URL, Branch: c.Repository.Branch, Dir: dir,
+		Auth:   gitrepo.Auth{SSHKeyFile: auth.SSHKeyFile, SSHKnownHostsFile: auth.KnownHostsFile, Username: auth.Username, PasswordFile: auth.PasswordFile},
+		Limits: gitrepo.Limits{MaxFetchBytes: c.maxFetchBytes}})
+	if err != nil {
+		return nil, configErrorf("repository: %v", err)
+	}
+	return repo, nil
+}
+
+func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun bool) (store.Target, error) {
+	if dryRun && t.Path != "" && !exists(t.Path) {
+		return store.Absent{Can: store.Capabilities{Secrets: t.Type == "bolt"}}, nil
+	}
+	switch t.Type {
+	case "bolt":
+		return bolt.New(bolt.Config{Path: t.Path, SealKey: key.Derive(masterkey.SealBolt)})
+	case "file":
+		return file.New(file.Config{Path: t.Path})
+	case "vault":
+		cfg := vault.Config{Address: t.Address, Mount: t.Mount, Namespace: t.Namespace, CACertFile: t.CACertFile, TokenFile: t.Auth.Token.File,
+			AppRole: vault.AppRole{RoleID: t.Auth.AppRole.RoleID, SecretIDFile: t.Auth.AppRole.SecretIDFile}}
+		if env := t.Auth.Token.Env; env != "" {
+			if cfg.Token = os.Getenv(env); cfg.Token == "" {
+				return nil, configErrorf("the token is to come from the environment variable %s, which is not set", env)
+			}
+		}
+		return vault.New(ctx, cfg)
+	}
+	return nil, configErrorf("unknown type %q", t.Type)
+}

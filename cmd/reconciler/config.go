@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/check"
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/schema"
+	"github.com/llm-config-manager/lcm/internal/strictyaml"
+)
+
+// daemonConfig is reconciler.yaml. Its shape and bounds are #Daemon in schemas/cue/daemon.cue; here are
+// only the names. Paths are absolute once it is loaded.
+type daemonConfig struct {
+	Repository struct {
+		Name         string       `json:"name"`
+		URL          string       `json:"url"`
+		Branch       string       `json:"branch"`
+		Introduction lcm.Revision `json:"introduction"`
+		Tenants      []string     `json:"tenants"`
+		Auth         struct {
+			SSHKeyFile     string `json:"sshKeyFile"`
+			KnownHostsFile string `json:"knownHostsFile"`
+			Username       string `json:"username"`
+			PasswordFile   string `json:"passwordFile"`
+		} `json:"auth"`
+	} `json:"repository"`
+	Key struct {
+		File string `json:"file"`
+	} `json:"key"`
+	Schedule      string `json:"schedule"`
+	DriftSchedule string `json:"driftSchedule"`
+	State         struct {
+		Path string `json:"path"`
+	} `json:"state"`
+	Secrets struct {
+		Age struct {
+			IdentityFile string `json:"identityFile"`
+		} `json:"age"`
+	} `json:"secrets"`
+	Targets map[string]targetConfig `json:"targets"`
+	Limits  struct {
+		MaxDeletes    any    `json:"maxDeletes"` // a number or a share
+		MaxFetchBytes string `json:"maxFetchBytes"`
+	} `json:"limits"`
+
+	maxDeletes    reconcile.Share
+	maxFetchBytes int64
+}
+
+type targetConfig struct {
+	Type              string             `json:"type"`
+	MaxClassification lcm.Classification `json:"maxClassification"`
+	Path              string             `json:"path"`
+	Address           string             `json:"address"`
+	Mount             string             `json:"mount"`
+	Namespace         string             `json:"namespace"`
+	CACertFile        string             `json:"caCertFile"`
+	Auth              struct {
+		Token struct {
+			File string `json:"file"`
+			Env  string `json:"env"`
+		} `json:"token"`
+		AppRole struct {
+			RoleID       string `json:"roleId"`
+			SecretIDFile string `json:"secretIdFile"`
+		} `json:"approle"`
+	} `json:"auth"`
+}
+
+// configError is wrong usage or configuration: exit code 2.
+type configError struct{ text string }
+
+func (e configError) Error() string { return e.text }
+
+func configErrorf(format string, args ...any) error { return configError{fmt.Sprintf(format, args...)} }
+
+// loadConfig reads and checks reconciler.yaml. What is wrong with it is told with line and column.
+func loadConfig(file string) (*daemonConfig, error) {
+	data, err := readFile(file)
+	if err != nil {
+		return nil, configErrorf("reading the configuration: %v", err)
+	}
+	doc, findings := strictyaml.Parse(file, data)
+	if doc == nil {
+		return nil, configFindings(findings)
+	}
+	s, findings := schema.New(nil)
+	if s == nil {
+		return nil, configFindings(findings)
+	}
+	if findings = check.Violations(doc, s.CheckSettings("Daemon", doc.Map())); len(findings) > 0 {
+		return nil, configFindings(findings)
+	}
+	j, err := json.Marshal(doc.Value)
+	if err != nil {
+		return nil, configErrorf("%s: %v", file, err)
+	}
+	c := &daemonConfig{Schedule: "@every 30s", DriftSchedule: "@every 10m"}
+	if err := json.Unmarshal(j, c); err != nil {
+		return nil, configErrorf("%s: %v", file, err)
+	}
+	return c, c.complete(filepath.Dir(file))
+}
+
+// maxConfig bounds what is read of a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxConfig+1))
+}
+
+func configFindings(fs []diag.Finding) error {
+	var b strings.Builder
+	b.WriteString("the configuration is wrong:")
+	for _, f := range fs {
+		fmt.Fprintf(&b, "\n%s", f)
+	}
+	return configError{b.String()}
+}
+
+// complete makes paths absolute, fills in defaults and reads what the schema leaves as text.
+func (c *daemonConfig) complete(dir string) (err error) {
+	for _, p := range []*string{&c.Key.File, &c.State.Path, &c.Secrets.Age.IdentityFile,
+		&c.Repository.Auth.SSHKeyFile, &c.Repository.Auth.KnownHostsFile, &c.Repository.Auth.PasswordFile} {
+		*p = absolute(dir, *p)
+	}
+	if !strings.Contains(c.Repository.URL, ":") {
+		c.Repository.URL = absolute(dir, c.Repository.URL)
+	}
+	if c.Key.File == "" {
+		c.Key.File = filepath.Join(filepath.Dir(c.State.Path), "lcm.key")
+	}
+	if c.Repository.Auth.Username, err = expand(c.Repository.Auth.Username); err != nil {
+		return err
+	}
+	for name, t := range c.Targets {
+		if err := t.complete(dir); err != nil {
+			return configErrorf("target %s: %v", name, err)
+		}
+		c.Targets[name] = t
+	}
+	return c.limits()
+}
+
+func (t *targetConfig) complete(dir string) (err error) {
+	for _, p := range []*string{&t.Path, &t.CACertFile, &t.Auth.Token.File, &t.Auth.AppRole.SecretIDFile} {
+		*p = absolute(dir, *p)
+	}
+	if t.MaxClassification == "" {
+		t.MaxClassification = lcm.Restricted
+		if t.Type == "file" {
+			t.MaxClassification = lcm.Internal
+		}
+	}
+	t.Auth.AppRole.RoleID, err = expand(t.Auth.AppRole.RoleID)
+	return err
+}
+
+func absolute(dir, p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return filepath.Join(dir, p)
+}
+
+var envName = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
+// expand replaces ${NAME} in a credential. A variable that is not set is an error, never an empty credential.
+func expand(s string) (string, error) {
+	var missing string
+	out := envName.ReplaceAllStringFunc(s, func(m string) string {
+		v, ok := os.LookupEnv(m[2 : len(m)-1])
+		if !ok || v == "" {
+			missing = m
+		}
+		return v
+	})
+	if missing != "" {
+		return "", configErrorf("%s stands in the configuration, and the environment has no such variable", missing)
+	}
+	return out, nil
+}
+
+func (c *daemonConfig) limits() (err error) {
+	c.maxDeletes, err = reconcile.ParseShare("10%")
+	if d := c.Limits.MaxDeletes; d != nil && err == nil {
+		c.maxDeletes, err = reconcile.ParseShare(fmt.Sprint(d))
+	}
+	if err == nil && c.Limits.MaxFetchBytes != "" {
+		c.maxFetchBytes, err = parseSize(c.Limits.MaxFetchBytes)
+	}
+	if err != nil {
+		return configErrorf("limits: %v", err)
+	}
+	return nil
+}
+
+func parseSize(s string) (int64, error) {
+	for _, u := range []struct {
+		suffix string
+		factor int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}} {
+		if digits, ok := strings.CutSuffix(s, u.suffix); ok {
+			n, err := strconv.ParseInt(digits, 10, 64)
+			if err != nil || n > (1<<62)/u.factor {
+				return 0, fmt.Errorf("%q is not a size such as 512MiB", s)
+			}
+			return n * u.factor, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a size such as 512MiB", s)
+}

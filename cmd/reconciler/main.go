@@ -1,0 +1,254 @@
+// Command reconciler makes stores equal to a Git repository that it believes: the daemon of
+// LLM-Config-Manager.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/trust"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// The exit codes, as scripts rely on them. Of several, 3 goes before 4, before 5, before 1.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3
+	exitHeld    = 4
+	exitTarget  = 5
+)
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cli := &cli{stdout: stdout, stderr: stderr}
+	root := cli.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.As(err, new(outcome)) {
+			fmt.Fprintf(stderr, "reconciler: %v\n", err)
+		}
+		return exitCode(err)
+	}
+	return exitDone
+}
+
+// outcome is a pass that was made and did not go well; its report has been printed.
+type outcome struct{ code int }
+
+func (o outcome) Error() string { return fmt.Sprintf("exit code %d", o.code) }
+
+// exitCode is the one place that maps errors to exit codes.
+func exitCode(err error) int {
+	var o outcome
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &o):
+		return o.code
+	case errors.As(err, new(configError)):
+		return exitUsage
+	case errors.As(err, new(*trust.Refusal)):
+		return exitRefused
+	case errors.As(err, new(targetError)):
+		return exitTarget
+	}
+	return exitFailed
+}
+
+// targetError is a target that could not be opened at all.
+type targetError struct{ error }
+
+func (e targetError) Unwrap() error { return e.error }
+
+// passCode is the exit code of a pass.
+func passCode(r *reconcile.Report) int {
+	switch {
+	case r.Refusal != nil:
+		return exitRefused
+	case r.HeldWhole || len(r.Held) > 0:
+		return exitHeld
+	case len(r.Failed) > 0:
+		return exitTarget
+	}
+	return exitDone
+}
+
+type cli struct {
+	stdout, stderr io.Writer
+	config         string
+	format         string
+	revision       string
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "reconciler",
+		Short:         "Make stores equal to a Git repository of signed and approved configuration",
+		Long:          "reconciler fetches a repository, believes only commits that are signed and approved,\nchecks them, and pushes configuration and secrets to Vault and to runtime stores.\n\nExit codes: 0 done; 1 a pass failed; 2 wrong usage or configuration; 3 refused by trust;\n4 something held by checks; 5 a target failed.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
+	})
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.keygenCommand(), c.demoCommand())
+	for _, cmd := range root.Commands() {
+		cmd.Args = wrapArgs(cmd.Args)
+	}
+	root.Args = wrapArgs(cobra.NoArgs)
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return root
+}
+
+// wrapArgs makes a wrong number of arguments wrong usage.
+func wrapArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+func (c *cli) configFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.config, "config", "reconciler.yaml", "the daemon's configuration")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+func (c *cli) formatFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.format, "format", "text", "text or json")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (c *cli) checkFormat() error {
+	if c.format != "text" && c.format != "json" {
+		return configErrorf("--format is text or json, not %q", c.format)
+	}
+	return nil
+}
+
+func (c *cli) onceCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "once", Short: "Make one pass, then exit", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.pass(cmd.Context(), reconcile.Options{})
+		},
+	}
+	c.configFlag(cmd)
+	c.formatFlag(cmd)
+	return cmd
+}
+
+func (c *cli) planCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "plan", Short: "Show what a pass would do; write nothing", Args: cobra.NoArgs,
+		Long: "plan verifies, checks and compares as a pass does, and writes nothing: not to the targets, not to the state.\nIt never shows a value.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o := reconcile.Options{DryRun: true}
+			if c.revision != "" {
+				if !lcm.ValidRevision(c.revision) {
+					return configErrorf("--revision is a whole commit id (40 or 64 hexadecimal digits), not %q", c.revision)
+				}
+				o.Revision = lcm.Revision(c.revision)
+			}
+			return c.pass(cmd.Context(), o)
+		},
+	}
+	c.configFlag(cmd)
+	c.formatFlag(cmd)
+	cmd.Flags().StringVar(&c.revision, "revision", "", "plan for this commit instead of the branch's head; it must be earned from the introduction as any other")
+	return cmd
+}
+
+func (c *cli) keygenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "keygen FILE", Short: "Make the daemon's key of 32 bytes", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if _, err := masterkey.Generate(args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.stdout, "%s: made. Give the same key to all replicas, and back it up.\n", args[0])
+			return nil
+		},
+	}
+}
+
+// pass makes one pass and prints it.
+func (c *cli) pass(ctx context.Context, o reconcile.Options) (err error) {
+	if err := c.checkFormat(); err != nil {
+		return err
+	}
+	cfg, err := loadConfig(c.config)
+	if err != nil {
+		return err
+	}
+	a, err := open(ctx, cfg, o.DryRun, nil, c.stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	report, err := a.Pass(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := c.print(report, o); err != nil {
+		return err
+	}
+	if code := passCode(report); code != exitDone {
+		return outcome{code}
+	}
+	return nil
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "run", Short: "Run the daemon: passes by the schedule, until it is told to stop", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.daemon(cmd.Context()) },
+	}
+	c.configFlag(cmd)
+	cmd.Flags().StringVar(&c.format, "log-format", "text", "text or json")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (c *cli) daemon(ctx context.Context) (err error) {
+	if err := c.checkFormat(); err != nil {
+		return err
+	}
+	var handler slog.Handler = slog.NewTextHandler(c.stderr, nil)
+	if c.format == "json" {
+		handler = slog.NewJSONHandler(c.stderr, nil)
+	}
+	log := slog.New(handler)
+	cfg, err := loadConfig(c.config)
+	if err != nil {
+		return err
+	}
+	a, err := open(ctx, cfg, false, log, c.stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	log.Info("running", "version", version(), "repository", cfg.Repository.Name, "schedule", cfg.Schedule, "driftSchedule", cfg.DriftSchedule)
+	err = a.Run(ctx, reconcile.Schedule{Passes: cfg.Schedule, Drift: cfg.DriftSchedule}, logReport(log))
+	log.Info("stopped")
+	return err
+}

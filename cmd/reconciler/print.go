@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+)
+
+// version is what the build says of itself.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+func (c *cli) print(r *reconcile.Report, o reconcile.Options) error {
+	switch {
+	case c.format == "json" && o.DryRun:
+		return printJSON(c.stdout, r.Plan)
+	case c.format == "json":
+		return printJSON(c.stdout, passJSON(r))
+	}
+	return printText(c.stdout, r, o)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+type refusalJSON struct {
+	Commit lcm.Revision `json:"commit"`
+	Path   string       `json:"path"`
+	Rule   string       `json:"rule"`
+	Reason string       `json:"reason"`
+}
+
+type heldJSON struct {
+	Namespace lcm.Namespace  `json:"namespace"`
+	Since     lcm.Revision   `json:"since"`
+	Serving   lcm.Revision   `json:"serving"`
+	Findings  []diag.Finding `json:"findings"`
+}
+
+type failureJSON struct {
+	Namespace lcm.Namespace `json:"namespace"`
+	Target    string        `json:"target"`
+	Error     string        `json:"error"`
+}
+
+type reportJSON struct {
+	Schema   string         `json:"schema"`
+	Head     lcm.Revision   `json:"head"`
+	Revision lcm.Revision   `json:"revision"`
+	Refusal  *refusalJSON   `json:"refusal"`
+	Findings []diag.Finding `json:"findings"`
+	Held     []heldJSON     `json:"held"`
+	Failed   []failureJSON  `json:"failed"`
+	Plan     plan.Plan      `json:"plan"`
+	Seconds  float64        `json:"seconds"`
+}
+
+// passJSON is a pass as lcm.pass/v1.
+func passJSON(r *reconcile.Report) reportJSON {
+	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Findings: append([]diag.Finding{}, r.Findings...),
+		Held: []heldJSON{}, Failed: []failureJSON{}, Plan: r.Plan, Seconds: r.Took.Seconds()}
+	if f := r.Refusal; f != nil {
+		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
+	}
+	for _, h := range r.Held {
+		out.Held = append(out.Held, heldJSON{h.Namespace, h.Since, h.Serving, h.Findings})
+	}
+	for _, f := range r.Failed {
+		out.Failed = append(out.Failed, failureJSON{f.Namespace, f.Target, f.ErrorText()})
+	}
+	return out
+}
+
+func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
+	var b strings.Builder
+	if r.Refusal != nil {
+		fmt.Fprintf(&b, "REFUSED %s\n", r.Refusal)
+		if r.Revision != "" {
+			fmt.Fprintf(&b, "  still at %s, the last good revision\n", r.Revision.Short())
+		}
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintln(&b, f)
+	}
+	if r.HeldWhole {
+		fmt.Fprintf(&b, "HELD everything: the settings of %s can't be used\n", r.Revision.Short())
+	}
+	writeHeld(&b, r.Held)
+	for _, f := range r.Failed {
+		fmt.Fprintf(&b, "FAILED %s on target %s: %s\n", f.Namespace, f.Target, f.ErrorText())
+	}
+	if o.DryRun {
+		writeChanges(&b, r.Plan)
+	}
+	fmt.Fprintln(&b, summary(r, o))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeHeld(b *strings.Builder, held []reconcile.Held) {
+	for _, h := range held {
+		serving := "nothing was ever applied"
+		if h.Serving != "" {
+			serving = "still serving " + h.Serving.Short()
+		}
+		fmt.Fprintf(b, "HELD %s: %s\n", h.Namespace, serving)
+		for _, f := range h.Findings {
+			fmt.Fprintf(b, "  %s\n", f)
+		}
+	}
+}
+
+func writeChanges(b *strings.Builder, p plan.Plan) {
+	for _, n := range p.Namespaces {
+		if len(n.Held) > 0 {
+			continue
+		}
+		fmt.Fprintf(b, "%s\n", n.Namespace)
+		for _, c := range n.Changes {
+			fmt.Fprintf(b, "  %-6s %-32s %-14s → %s", c.Action, c.Address.Key, c.Kind, c.Target)
+			if len(c.Fields) > 0 && c.Fingerprint == "changed" {
+				fmt.Fprintf(b, "  (%s)", strings.Join(c.Fields, ", "))
+			}
+			b.WriteByte('\n')
+		}
+	}
+}
+
+// summary is the last line: what was done, in how many places, how fast.
+func summary(r *reconcile.Report, o reconcile.Options) string {
+	verb := "applied"
+	if o.DryRun {
+		verb = "would apply"
+	}
+	changes, parts := 0, []string(nil)
+	for _, t := range tally(r.Plan) {
+		changes += t.documents + t.secrets
+		parts = append(parts, t.String())
+	}
+	took := r.Took.Round(time.Millisecond)
+	if changes == 0 {
+		return fmt.Sprintf("%s: nothing to change (%s)", r.Revision.Short(), took)
+	}
+	return fmt.Sprintf("%s: %s %d changes: %s (%s)", r.Revision.Short(), verb, changes, strings.Join(parts, ", "), took)
+}
+
+// count is what one target was given.
+type count struct {
+	target             string
+	documents, secrets int
+}
+
+func (c count) String() string {
+	var parts []string
+	if c.documents > 0 {
+		parts = append(parts, plural(c.documents, "document"))
+	}
+	if c.secrets > 0 {
+		parts = append(parts, plural(c.secrets, "secret"))
+	}
+	return strings.Join(parts, " and ") + " → " + c.target
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func tally(p plan.Plan) []count {
+	var out []count
+	index := map[string]int{}
+	for _, n := range p.Namespaces {
+		if len(n.Held) > 0 {
+			continue
+		}
+		for _, c := range n.Changes {
+			i, ok := index[c.Target]
+			if !ok {
+				i = len(out)
+				index[c.Target] = i
+				out = append(out, count{target: c.Target})
+			}
+			if c.Kind == lcm.KindSecret {
+				out[i].secrets++
+			} else {
+				out[i].documents++
+			}
+		}
+	}
+	return out
+}
+
+// logReport logs what a pass found; the pass itself logs its one line.
+func logReport(log *slog.Logger) func(*reconcile.Report, error) {
+	return func(r *reconcile.Report, err error) {
+		if err != nil {
+			log.Error("pass failed", "error", err)
+			return
+		}
+		for _, f := range r.Findings {
+			log.Warn("finding", "at", f.Position.String(), "severity", f.Severity, "rule", f.Rule, "message", f.Message)
+		}
+		for _, h := range r.Held {
+			for _, f := range h.Findings {
+				log.Warn("held", "namespace", h.Namespace.String(), "serving", h.Serving.Short(), "at", f.Position.String(), "rule", f.Rule, "message", f.Message)
+			}
+		}
+		for _, f := range r.Failed {
+			log.Error("target failed", "namespace", f.Namespace.String(), "target", f.Target, "error", f.ErrorText())
+		}
+	}
+}

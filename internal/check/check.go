@@ -1,0 +1,131 @@
+// Package check is the whole battery, the same for linter and daemon: the kinds' schemas, the policies,
+// the envelopes of sealed secrets, and plaintext credentials. The daemon, which can open secrets, hands
+// them in too; the linter can't.
+package check
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/policy"
+	"github.com/llm-config-manager/lcm/internal/schema"
+	"github.com/llm-config-manager/lcm/internal/tree"
+	"github.com/llm-config-manager/lcm/policies/rego"
+	lcmcue "github.com/llm-config-manager/lcm/schemas/cue"
+)
+
+// Packs compiles schemas and policies, and keeps what it compiled last: most revisions change neither.
+// The zero value is ready.
+type Packs struct {
+	mu     sync.Mutex
+	sum    string
+	schema *schema.Schema
+	policy *policy.Policy
+}
+
+// Rules is the battery for one revision.
+type Rules struct {
+	tree   *tree.Tree
+	schema *schema.Schema
+	policy *policy.Policy
+
+	mu    sync.Mutex
+	alone map[string][]diag.Finding // file → findings of a document that resolves to itself, whatever the environment
+
+	others others
+}
+
+// Rules returns the battery for a revision, and what is wrong with the repository as a whole: its own
+// schemas and policies, its trust and access policies. Rules is nil if it can't be built. t may be nil.
+func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []diag.Finding, error) {
+	findings := settings(fsys)
+	ownCUE, err := files(fsys, "schemas/cue", ".cue")
+	if err != nil {
+		return nil, nil, err
+	}
+	ownRego, err := files(fsys, "policies/rego", ".rego")
+	if err != nil {
+		return nil, nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if sum := digest(ownCUE, ownRego); sum != p.sum || p.schema == nil {
+		s, more := schema.New(ownCUE)
+		findings = append(findings, more...)
+		r, more := policy.New(ctx, ownRego)
+		findings = append(findings, more...)
+		if s == nil || r == nil || diag.Failed(findings) {
+			return nil, findings, ctx.Err()
+		}
+		p.sum, p.schema, p.policy = sum, s, r
+	}
+	if t == nil {
+		return nil, findings, nil
+	}
+	findings = append(findings, access(fsys, p.schema)...)
+	return &Rules{tree: t, schema: p.schema, policy: p.policy, alone: map[string][]diag.Finding{}}, findings, nil
+}
+
+const maxModules = 256
+
+// files reads a flat folder of the repository's own modules. A folder that is absent has none.
+func files(fsys fs.FS, dir, ext string) (map[string][]byte, error) {
+	entries, err := fs.ReadDir(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", dir, err)
+	}
+	out := map[string][]byte{}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || path.Ext(e.Name()) != ext {
+			continue // the layout says so
+		}
+		if len(out) == maxModules {
+			return nil, fmt.Errorf("reading %s: more than %d files", dir, maxModules)
+		}
+		name := path.Join(dir, e.Name())
+		if out[name], err = fs.ReadFile(fsys, name); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
+		}
+	}
+	return out, nil
+}
+
+func digest(sets ...map[string][]byte) string {
+	h := sha256.New()
+	for _, set := range sets {
+		for _, name := range slices.Sorted(maps.Keys(set)) {
+			fmt.Fprintf(h, "%s\x00%d\x00", name, len(set[name]))
+			h.Write(set[name])
+		}
+		h.Write([]byte{0xff})
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Edition names the built-in battery: it changes whenever a built-in schema or policy does.
+func Edition() string {
+	h := sha256.New()
+	for _, pack := range []fs.FS{lcmcue.Files(), rego.Pack} {
+		_ = fs.WalkDir(pack, ".", func(p string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				b, _ := fs.ReadFile(pack, p)
+				fmt.Fprintf(h, "%s\x00%d\x00%s", p, len(b), b)
+			}
+			return err
+		})
+	}
+	return strings.Join([]string{"1", hex.EncodeToString(h.Sum(nil))[:16]}, "-")
+}

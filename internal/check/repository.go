@@ -1,0 +1,45 @@
+package check
+
+import (
+	"context"
+	"io/fs"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/tree"
+)
+
+// Repository checks a whole repository, secrets sealed: what the linter does. An error means that it
+// could not be done; what is wrong with the repository is in the findings, sorted, each once.
+func Repository(ctx context.Context, fsys fs.FS) ([]diag.Finding, error) {
+	t, findings := tree.Load(fsys)
+	var packs Packs
+	rules, more, err := packs.Rules(ctx, fsys, t)
+	if err != nil {
+		return nil, err
+	}
+	findings = append(findings, more...)
+	if t == nil || rules == nil {
+		return diag.Sort(findings), nil
+	}
+	namespaces := t.Namespaces()
+	each := make([][]diag.Finding, len(namespaces))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, ns := range namespaces {
+		g.Go(func() error {
+			resolved := t.Resolve(ns)
+			each[i] = append(resolved.Findings, rules.Namespace(ctx, resolved, nil)...)
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, fs := range each {
+		findings = append(findings, fs...)
+	}
+	return diag.Sort(findings), nil
+}

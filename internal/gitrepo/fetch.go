@@ -1,0 +1,233 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+// Config says which branch of which repository a mirror follows, and where the mirror is.
+type Config struct {
+	URL    string // a local path, file://, https://, ssh:// or user@host:path
+	Branch string
+	Dir    string // the mirror; made if absent, and nobody else's
+	Auth   Auth
+	Limits Limits
+}
+
+// source is where a mirror fetches from.
+type source interface {
+	// list begins a conversation, which names the branch, if it is there, and the approvals.
+	list(ctx context.Context, branch plumbing.ReferenceName) (conversation, error)
+	close() error
+}
+
+// conversation is one fetch: what is there, then, once, the objects.
+type conversation interface {
+	refs() map[string]plumbing.Hash
+	// pack streams a pack with all objects that the wanted ones need and the mirror does not have.
+	// The reader ends with an error when the context does.
+	pack(ctx context.Context, wants []plumbing.Hash, mirror *Repo) (io.ReadCloser, error)
+	close() error
+}
+
+// Signed approvals travel beside the branch, in references that anybody may push who may push at all.
+const (
+	approvalPrefix   = "refs/lcm/"
+	maxApprovals     = 4096
+	maxApprovalBytes = 64 << 20
+)
+
+// OpenMirror opens the mirror in cfg.Dir, or makes it. Nothing is fetched yet.
+func OpenMirror(cfg Config) (*Repo, error) {
+	branch, err := branchRef(cfg.Branch)
+	if err != nil {
+		return nil, err
+	}
+	limits := cfg.Limits.withDefaults()
+	remote, err := newSource(cfg.URL, cfg.Auth, limits)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Dir, "HEAD")); errors.Is(err, os.ErrNotExist) {
+		if err := create(cfg.Dir); err != nil {
+			return nil, fmt.Errorf("making the mirror: %w", err)
+		}
+	}
+	// Not locate: a mirror is bare, and no .git in it may divert us.
+	r, err := open(location{cfg.Dir, cfg.Dir}, limits)
+	if err != nil {
+		return nil, fmt.Errorf("opening the mirror: %w", err)
+	}
+	r.remote, r.branch = remote, branch
+	if err := r.sweep(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Fetch brings the branch up to date and returns its head, and refs/lcm/ with it. The branch may have
+// moved anywhere: whether that is allowed is trust's affair. When nothing moved, the cost is one
+// listing of references.
+func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
+	if r.remote == nil {
+		return "", errors.New("this repository is no mirror; it has nothing to fetch from")
+	}
+	defer contain(&err)
+	r.fetchMu.Lock()
+	defer r.fetchMu.Unlock()
+	if err := r.loadKnown(); err != nil {
+		return "", fmt.Errorf("fetching: %w", err)
+	}
+	refs, err := r.fetchBranch(ctx)
+	if err != nil {
+		return "", fmt.Errorf("fetching: %w", err)
+	}
+	// Approvals never stop the branch: junk among them would hold everything. Those that did not
+	// arrive do not count, which is the safe side.
+	r.stale = r.fetchApprovals(ctx, refs)
+	return revision(refs[string(r.branch)]), nil
+}
+
+// Stale says why refs/lcm/ could not be brought up to date by the last Fetch; nil if it was.
+func (r *Repo) Stale() error {
+	r.fetchMu.Lock()
+	defer r.fetchMu.Unlock()
+	return r.stale
+}
+
+// fetchBranch follows the branch and returns all references of the remote.
+func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, err error) {
+	talk, err := r.remote.list(ctx, r.branch)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, talk.close()) }()
+	head, ok := talk.refs()[string(r.branch)]
+	if !ok {
+		return nil, fmt.Errorf("%w in the remote repository: %q", ErrNoBranch, r.branch.Short())
+	}
+	if r.known[r.branch] == head {
+		return talk.refs(), nil
+	}
+	if err := r.bring(ctx, talk, []plumbing.Hash{head}, r.limits.MaxFetchBytes); err != nil {
+		return nil, err
+	}
+	if _, err := r.Commit(revision(head)); err != nil {
+		return nil, fmt.Errorf("the head of the branch: %w", err)
+	}
+	return talk.refs(), r.move(r.branch, head)
+}
+
+// fetchApprovals makes refs/lcm/ what it is in the remote.
+func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Hash) (err error) {
+	var moved []plumbing.ReferenceName
+	var wants []plumbing.Hash
+	names := approvalNames(remote)
+	for _, name := range names {
+		if id := remote[string(name)]; r.known[name] != id {
+			moved, wants = append(moved, name), append(wants, id)
+		}
+	}
+	if err := r.prune(names); err != nil || len(moved) == 0 {
+		return err
+	}
+	talk, err := r.remote.list(ctx, r.branch)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, talk.close()) }()
+	if err := r.bring(ctx, talk, wants, min(maxApprovalBytes, r.limits.MaxFetchBytes)); err != nil {
+		return fmt.Errorf("fetching approvals: %w", err)
+	}
+	for _, name := range moved {
+		if err := r.move(name, remote[string(name)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// approvalNames lists the approvals of the remote, at most maxApprovals, leaving out what is no name.
+func approvalNames(remote map[string]plumbing.Hash) []plumbing.ReferenceName {
+	var names []plumbing.ReferenceName
+	for name := range remote {
+		if strings.HasPrefix(name, approvalPrefix) && checkRefName(name) == nil {
+			names = append(names, plumbing.ReferenceName(name))
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), maxApprovals)]
+}
+
+// prune removes approvals that the remote no longer has.
+func (r *Repo) prune(remote []plumbing.ReferenceName) error {
+	for name := range maps.Clone(r.known) {
+		if name == r.branch || slices.Contains(remote, name) {
+			continue
+		}
+		if err := r.removeReference(name); err != nil {
+			return err
+		}
+		delete(r.known, name)
+	}
+	return nil
+}
+
+// loadKnown reads, once, what the mirror has: nobody else writes to it.
+func (r *Repo) loadKnown() error {
+	if r.known != nil {
+		return nil
+	}
+	all, err := r.listReferences()
+	if err != nil {
+		return err
+	}
+	r.known = map[plumbing.ReferenceName]plumbing.Hash{}
+	for name, id := range all {
+		if name == string(r.branch) || strings.HasPrefix(name, approvalPrefix) {
+			r.known[plumbing.ReferenceName(name)] = id
+		}
+	}
+	return nil
+}
+
+func (r *Repo) move(name plumbing.ReferenceName, id plumbing.Hash) error {
+	if err := r.setReference(name, id); err != nil {
+		return err
+	}
+	r.known[name] = id
+	return nil
+}
+
+// bring fetches those of the wanted objects that are not there yet, with all that they need.
+func (r *Repo) bring(ctx context.Context, talk conversation, wants []plumbing.Hash, limit int64) error {
+	var missing []plumbing.Hash
+	for _, id := range wants {
+		there, err := r.objects.has(id)
+		if err != nil {
+			return err
+		}
+		if !there && !slices.Contains(missing, id) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	pack, err := talk.pack(ctx, missing, r)
+	if err != nil {
+		return err
+	}
+	err = r.ingest(ctx, pack, limit)
+	return errors.Join(err, pack.Close())
+}

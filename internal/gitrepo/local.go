@@ -1,0 +1,144 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// localSource is a repository on the same machine. Its objects are read from its files: no process is
+// started, no hook or configuration of it is looked at, and the cost follows what is new.
+type localSource struct {
+	path   string
+	limits Limits
+	repo   *Repo // opened by the first list, which the mirror's lock makes one at a time
+}
+
+func (s *localSource) close() error {
+	if s.repo == nil {
+		return nil
+	}
+	return s.repo.Close()
+}
+
+func (s *localSource) list(_ context.Context, branch plumbing.ReferenceName) (conversation, error) {
+	if s.repo == nil {
+		repo, err := Open(s.path, s.limits)
+		if err != nil {
+			return nil, err
+		}
+		s.repo = repo
+	}
+	c := &localConversation{repo: s.repo, known: map[string]plumbing.Hash{}}
+	approvals, err := s.approvals()
+	if err != nil {
+		return nil, err
+	}
+	for name, id := range approvals {
+		c.known[name] = id
+	}
+	id, err := s.repo.reference(branch)
+	if errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return c, nil
+	}
+	c.known[string(branch)] = id
+	return c, err
+}
+
+// approvals lists refs/lcm/. Listing all references of a large repository takes long, so it is done
+// only if there may be any.
+func (s *localSource) approvals() (map[string]plumbing.Hash, error) {
+	l, err := locate(s.path)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := os.ReadFile(filepath.Join(l.common, "packed-refs"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	_, err = os.Stat(filepath.Join(l.common, filepath.FromSlash(approvalPrefix)))
+	if err != nil && !bytes.Contains(packed, []byte(approvalPrefix)) {
+		return nil, nil
+	}
+	all, err := s.repo.listReferences()
+	for name := range all {
+		if !strings.HasPrefix(name, approvalPrefix) {
+			delete(all, name)
+		}
+	}
+	return all, err
+}
+
+type localConversation struct {
+	repo  *Repo
+	known map[string]plumbing.Hash
+}
+
+func (c *localConversation) refs() map[string]plumbing.Hash { return c.known }
+func (c *localConversation) close() error                   { return nil }
+
+func (c *localConversation) pack(ctx context.Context, wants []plumbing.Hash, mirror *Repo) (io.ReadCloser, error) {
+	ids, err := c.repo.reachable(ctx, wants, mirror.objects.has)
+	if err != nil {
+		return nil, err
+	}
+	pr, pw := io.Pipe()
+	go func() {
+		pw.CloseWithError(c.repo.writePack(ctx, pw, ids))
+	}()
+	return pr, nil
+}
+
+// reachable lists the wanted objects and all that they need, without what the receiver has: there,
+// an object never is without what it needs.
+func (r *Repo) reachable(ctx context.Context, wants []plumbing.Hash, has func(plumbing.Hash) (bool, error)) (ids []plumbing.Hash, err error) {
+	type object struct {
+		id plumbing.Hash
+		t  plumbing.ObjectType
+	}
+	var todo []object
+	seen := map[plumbing.Hash]bool{}
+	name := func(id plumbing.Hash, t plumbing.ObjectType) error {
+		if seen[id] {
+			return nil
+		}
+		seen[id] = true
+		there, err := has(id)
+		if err != nil || there {
+			return err
+		}
+		if ids = append(ids, id); int64(len(ids)) > r.limits.fetchObjects() {
+			return &LimitError{What: "what there is to fetch", Limit: r.limits.fetchObjects(), Unit: "objects"}
+		}
+		if t != plumbing.BlobObject {
+			todo = append(todo, object{id, t})
+		}
+		return nil
+	}
+	for _, id := range wants {
+		if err := name(id, plumbing.AnyObject); err != nil {
+			return nil, err
+		}
+	}
+	for len(todo) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		next := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		t, data, err := r.objects.readWhatever(next.id, r.limits.objectBytes())
+		if err != nil {
+			return nil, err
+		}
+		if err := references(t, data, name); err != nil {
+			return nil, describe(next.t, next.id, err)
+		}
+	}
+	return ids, nil
+}

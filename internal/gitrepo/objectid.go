@@ -1,0 +1,57 @@
+package gitrepo
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/hash"
+)
+
+// hexID is the length of an object id in hexadecimal.
+const hexID = 40
+
+// isHexID reports whether s is a whole object id, in lower case as Git writes it.
+func isHexID(s string) bool {
+	return len(s) == hexID && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func parseID(s string) (id plumbing.Hash, err error) {
+	if !isHexID(s) {
+		return id, fmt.Errorf("%q is not an object id of %d hexadecimal digits", s[:min(len(s), 64)], hexID)
+	}
+	_, err = hex.Decode(id[:], []byte(s))
+	return id, err
+}
+
+// objectHasher computes ids of objects; not for two users at once.
+type objectHasher struct{ hash.Hash }
+
+func newObjectHasher() *objectHasher { return &objectHasher{hash.New(hash.CryptoType)} }
+
+// matches reports whether an object has the id. Bytes that show the marks of a SHA-1 collision attack
+// match nothing.
+func (h *objectHasher) matches(id plumbing.Hash, t plumbing.ObjectType, data []byte) bool {
+	got, ok := h.sum(t, data)
+	return ok && got == id
+}
+
+func (h *objectHasher) sum(t plumbing.ObjectType, data []byte) (id plumbing.Hash, ok bool) {
+	h.Reset()
+	var buf [32]byte
+	head := append(buf[:0], t.String()...)
+	head = append(head, ' ')
+	head = strconv.AppendInt(head, int64(len(data)), 10)
+	h.Write(append(head, 0))
+	h.Write(data)
+	detector, ok := h.Hash.(interface {
+		CollisionResistantSum([]byte) ([]byte, bool)
+	})
+	if !ok {
+		return id, false
+	}
+	_, collision := detector.CollisionResistantSum(id[:0])
+	return id, !collision
+}

@@ -1,0 +1,142 @@
+package gitrepo
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// Layout of a pack index, version 2: magic and version, 256 running counts, ids in order, checksums,
+// offsets, long offsets, two trailing hashes.
+const (
+	indexMagic = "\xfftOc\x00\x00\x00\x02"
+	indexHead  = len(indexMagic) + 256*4
+	idSize     = len(plumbing.Hash{})
+	trailer    = 2 * idSize
+)
+
+// pack is an open pack with its index in memory.
+type pack struct {
+	index string // file name of the index; the pack's own but for the suffix
+	file  *os.File
+	size  int64
+	count int
+	ids   []byte // count ids, ascending
+	offs  []byte // count 32-bit offsets, in the order of ids
+	longs []byte // 64-bit offsets, for those whose high bit is set
+	fan   [256]uint32
+
+	order sync.Once
+	ends  []int64 // all offsets, ascending: where each entry ends
+}
+
+// openPack opens a pack by the name of its index.
+func openPack(index string) (*pack, error) {
+	data, err := os.ReadFile(index)
+	if err != nil {
+		return nil, err
+	}
+	p := &pack{index: index}
+	if err := p.parseIndex(data); err != nil {
+		return nil, fmt.Errorf("pack index %s: %w", filepath.Base(index), err)
+	}
+	if p.file, err = os.Open(strings.TrimSuffix(index, ".idx") + ".pack"); err != nil {
+		return nil, err
+	}
+	fi, err := p.file.Stat()
+	if err != nil {
+		p.file.Close()
+		return nil, err
+	}
+	p.size = fi.Size()
+	return p, nil
+}
+
+func (p *pack) parseIndex(data []byte) error {
+	if len(data) < indexHead+trailer || string(data[:len(indexMagic)]) != indexMagic {
+		return fmt.Errorf("it is not of version 2; run `git repack -ad`")
+	}
+	last := uint32(0)
+	for i := range p.fan {
+		p.fan[i] = binary.BigEndian.Uint32(data[len(indexMagic)+4*i:])
+		if p.fan[i] < last {
+			return fmt.Errorf("its counts go down; it is damaged")
+		}
+		last = p.fan[i]
+	}
+	p.count = int(last)
+	rest := data[indexHead : len(data)-trailer]
+	if len(rest) < p.count*(idSize+8) {
+		return fmt.Errorf("it is cut short")
+	}
+	p.ids, rest = rest[:p.count*idSize], rest[p.count*(idSize+4):]
+	p.offs, p.longs = rest[:p.count*4], rest[p.count*4:]
+	return nil
+}
+
+func (p *pack) id(i int) plumbing.Hash {
+	return plumbing.Hash(p.ids[i*idSize : (i+1)*idSize])
+}
+
+// find looks an id up in the index.
+func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
+	lo, hi := 0, int(p.fan[id[0]])
+	if id[0] > 0 {
+		lo = int(p.fan[id[0]-1])
+	}
+	i := lo + sort.Search(hi-lo, func(i int) bool {
+		at := (lo + i) * idSize
+		return bytes.Compare(p.ids[at:at+idSize], id[:]) >= 0
+	})
+	if i >= hi || p.id(i) != id {
+		return 0, false
+	}
+	return p.offset(i)
+}
+
+// offset gives the place of the i-th id; false if the index points nowhere.
+func (p *pack) offset(i int) (int64, bool) {
+	off := int64(binary.BigEndian.Uint32(p.offs[4*i:]))
+	if off >= 1<<31 {
+		at := 8 * (off - 1<<31)
+		if at+8 > int64(len(p.longs)) {
+			return 0, false
+		}
+		off = int64(binary.BigEndian.Uint64(p.longs[at:]))
+	}
+	return off, off > 0
+}
+
+// end is where the entry at offset ends: where the next begins, or the pack's trailing hash.
+func (p *pack) end(offset int64) int64 {
+	p.order.Do(func() {
+		p.ends = make([]int64, 0, p.count+1)
+		for i := range p.count {
+			off, _ := p.offset(i)
+			p.ends = append(p.ends, off)
+		}
+		p.ends = append(p.ends, p.size-int64(idSize))
+		slices.Sort(p.ends)
+	})
+	i, ok := slices.BinarySearch(p.ends, offset)
+	if !ok || i+1 >= len(p.ends) {
+		return offset
+	}
+	return p.ends[i+1]
+}
+
+// withPrefix calls found for each id that begins with the hexadecimal prefix.
+func (p *pack) withPrefix(prefix string, found func(plumbing.Hash)) {
+	i := sort.Search(p.count, func(i int) bool { return p.id(i).String() >= prefix })
+	for ; i < p.count && strings.HasPrefix(p.id(i).String(), prefix); i++ {
+		found(p.id(i))
+	}
+}

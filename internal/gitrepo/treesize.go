@@ -1,0 +1,74 @@
+package gitrepo
+
+import (
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// treeSizes remembers how many files and folders are below a tree. A few small trees that name each
+// other many times make a forest without end for whoever walks it; counting by id, each tree once,
+// finds that out before the walk.
+type treeSizes struct {
+	mu    sync.Mutex
+	below map[plumbing.Hash]treeSize
+}
+
+type treeSize struct{ entries, depth int }
+
+// maxSizes bounds the memory that treeSizes takes.
+const maxSizes = 1 << 18
+
+// checkSize refuses a root that has more entries or levels than the limits allow.
+func (r *Repo) checkSize(root string) error {
+	id, err := parseID(root)
+	if err != nil {
+		return err
+	}
+	r.sizes.mu.Lock()
+	defer r.sizes.mu.Unlock()
+	if len(r.sizes.below) > maxSizes || r.sizes.below == nil {
+		r.sizes.below = map[plumbing.Hash]treeSize{}
+	}
+	s, err := r.measure(id, 1)
+	if err == nil && s.depth > r.limits.MaxDepth {
+		return r.tooDeep()
+	}
+	return err
+}
+
+// measure counts below a tree that is at the given level.
+func (r *Repo) measure(id plumbing.Hash, level int) (treeSize, error) {
+	if s, ok := r.sizes.below[id]; ok {
+		return s, nil
+	}
+	if level > r.limits.MaxDepth {
+		return treeSize{}, r.tooDeep()
+	}
+	t, err := r.tree(id)
+	if err != nil {
+		return treeSize{}, err
+	}
+	s := treeSize{entries: len(t.entries)}
+	for _, e := range t.entries {
+		if !e.folder() {
+			continue
+		}
+		below, err := r.measure(e.id, level+1)
+		if err != nil {
+			return treeSize{}, err
+		}
+		s.entries += below.entries
+		s.depth = max(s.depth, below.depth)
+		if s.entries > r.limits.MaxTreeEntries {
+			return treeSize{}, r.tooMany()
+		}
+	}
+	s.depth++
+	r.sizes.below[id] = s
+	return s, nil
+}
+
+func (r *Repo) tooMany() error {
+	return &LimitError{What: "the number of files and folders", Limit: int64(r.limits.MaxTreeEntries), Unit: "entries"}
+}

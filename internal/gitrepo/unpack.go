@@ -1,0 +1,338 @@
+package gitrepo
+
+import (
+	"bytes"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+)
+
+// maxDeltas is how long a chain of deltas may be; it is Git's own limit.
+const maxDeltas = 4095
+
+// sizeError becomes a LimitError where the object's name is known.
+type sizeError struct{ max int64 }
+
+func (e *sizeError) Error() string { return fmt.Sprintf("larger than %d bytes", e.max) }
+
+var errDamaged = errors.New("the repository is damaged")
+
+// reader holds what one reading goroutine needs, for reuse.
+type reader struct {
+	hasher  *objectHasher
+	src     fileReader
+	inflate io.ReadCloser // also a zlib.Resetter
+	one     [1]byte
+}
+
+func newReader() *reader {
+	return &reader{hasher: newObjectHasher(), src: fileReader{buf: make([]byte, 0, 4096)}}
+}
+
+// entry is the head of an object in a pack.
+type entry struct {
+	t    plumbing.ObjectType
+	size int64
+	data int64 // where the compressed bytes begin
+	base int64 // of a delta in the same pack; 0: see ref
+	ref  plumbing.Hash
+}
+
+// entryAt reads the head of the entry at offset, leaving rd.src at its compressed bytes.
+func (rd *reader) entryAt(p *pack, offset int64) (e entry, err error) {
+	rd.src.seek(p.file, offset)
+	c, err := rd.src.ReadByte()
+	if err != nil {
+		return e, err
+	}
+	e.t, e.size = plumbing.ObjectType(c>>4&7), int64(c&15)
+	for shift := 4; c&0x80 != 0; shift += 7 {
+		if c, err = rd.src.ReadByte(); err != nil {
+			return e, err
+		}
+		if shift > 53 {
+			return e, errDamaged
+		}
+		e.size |= int64(c&0x7f) << shift
+	}
+	switch e.t {
+	case plumbing.CommitObject, plumbing.TreeObject, plumbing.BlobObject, plumbing.TagObject:
+	case plumbing.OFSDeltaObject:
+		e.base, err = rd.distance()
+		if e.base = offset - e.base; err == nil && (e.base <= 0 || e.base >= offset) {
+			err = errDamaged
+		}
+	case plumbing.REFDeltaObject:
+		_, err = io.ReadFull(&rd.src, e.ref[:])
+	default:
+		err = errDamaged
+	}
+	e.data = rd.src.pos()
+	return e, err
+}
+
+// distance reads how far back the base of a delta is.
+func (rd *reader) distance() (int64, error) {
+	c, err := rd.src.ReadByte()
+	n := int64(c & 0x7f)
+	for c&0x80 != 0 && err == nil {
+		if n >= 1<<48 {
+			return 0, errDamaged
+		}
+		c, err = rd.src.ReadByte()
+		n = (n+1)<<7 | int64(c&0x7f)
+	}
+	return n, err
+}
+
+// body inflates exactly size bytes from where rd.src is.
+func (rd *reader) body(size int64) ([]byte, error) {
+	if err := rd.start(); err != nil {
+		return nil, err
+	}
+	out := make([]byte, size)
+	if _, err := io.ReadFull(rd.inflate, out); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	// The end of the stream is where its checksum is verified.
+	if n, err := rd.inflate.Read(rd.one[:]); n != 0 || err != io.EOF {
+		return nil, fmt.Errorf("%w: more bytes than announced", errDamaged)
+	}
+	return out, nil
+}
+
+func (rd *reader) start() (err error) {
+	if rd.inflate == nil {
+		rd.inflate, err = zlib.NewReader(&rd.src)
+		return err
+	}
+	return rd.inflate.(zlib.Resetter).Reset(&rd.src, nil)
+}
+
+// unpack returns the object at offset of a pack, its deltas applied.
+func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.ObjectType, []byte, error) {
+	var deltas [][]byte
+	var places []int64
+	for {
+		if t, data, ok := o.bases.get(p, offset); ok {
+			return o.apply(p, t, data, deltas, places, limit)
+		}
+		e, err := rd.entryAt(p, offset)
+		if err != nil {
+			return 0, nil, err
+		}
+		// A delta may be a little larger than what it makes; a base is read by objectBytes.
+		bound := limit
+		if len(deltas) > 0 || e.t.IsDelta() {
+			bound = max(limit, o.limits.objectBytes())
+		}
+		if e.size > bound {
+			return 0, nil, &sizeError{limit}
+		}
+		data, err := rd.body(e.size)
+		if err != nil {
+			return 0, nil, err
+		}
+		if !e.t.IsDelta() {
+			if len(deltas) > 0 {
+				o.bases.put(p, offset, e.t, data)
+			}
+			return o.apply(p, e.t, data, deltas, places, limit)
+		}
+		if len(deltas) == maxDeltas {
+			return 0, nil, errDamaged
+		}
+		deltas, places = append(deltas, data), append(places, offset)
+		if offset = e.base; offset == 0 {
+			var ok bool
+			if offset, ok = p.find(e.ref); !ok {
+				return 0, nil, errDamaged
+			}
+		}
+	}
+}
+
+// apply makes the object from its base and the deltas, the last of which is the first to apply.
+func (o *objects) apply(p *pack, t plumbing.ObjectType, data []byte, deltas [][]byte, places []int64, limit int64) (plumbing.ObjectType, []byte, error) {
+	for i := len(deltas) - 1; i >= 0; i-- {
+		bound := o.limits.objectBytes()
+		if i == 0 {
+			bound = limit
+		}
+		size, err := deltaSize(deltas[i])
+		if err != nil {
+			return 0, nil, err
+		}
+		if size > bound {
+			return 0, nil, &sizeError{bound}
+		}
+		if data, err = packfile.PatchDelta(data, deltas[i]); err != nil {
+			return 0, nil, err
+		}
+		o.bases.put(p, places[i], t, data)
+	}
+	if int64(len(data)) > limit {
+		return 0, nil, &sizeError{limit}
+	}
+	return t, data, nil
+}
+
+// deltaSize reads how large the result of a delta is: the second number in it.
+func deltaSize(delta []byte) (int64, error) {
+	var n int64
+	for range 2 {
+		n = 0
+		for shift := 0; ; shift += 7 {
+			if len(delta) == 0 || shift > 53 {
+				return 0, errDamaged
+			}
+			c := delta[0]
+			delta = delta[1:]
+			n |= int64(c&0x7f) << shift
+			if c&0x80 == 0 {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+// loose reads a loose object.
+func (rd *reader) loose(path string, limit int64) (plumbing.ObjectType, []byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer f.Close()
+	t, size, err := rd.looseHead(f)
+	if err != nil {
+		return 0, nil, err
+	}
+	if size > limit {
+		return 0, nil, &sizeError{limit}
+	}
+	out := make([]byte, size)
+	if _, err := io.ReadFull(rd.inflate, out); err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if n, err := rd.inflate.Read(rd.one[:]); n != 0 || err != io.EOF {
+		return 0, nil, fmt.Errorf("%w: more bytes than announced", errDamaged)
+	}
+	return t, out, nil
+}
+
+// looseHead reads "blob 12\x00".
+func (rd *reader) looseHead(f *os.File) (plumbing.ObjectType, int64, error) {
+	rd.src.seek(f, 0)
+	if err := rd.start(); err != nil {
+		return 0, 0, err
+	}
+	var buf [32]byte
+	n := 0
+	for {
+		if _, err := io.ReadFull(rd.inflate, rd.one[:]); err != nil || n == len(buf) {
+			return 0, 0, errDamaged
+		}
+		if rd.one[0] == 0 {
+			break
+		}
+		buf[n] = rd.one[0]
+		n++
+	}
+	name, digits, _ := bytes.Cut(buf[:n], []byte(" "))
+	t, err := plumbing.ParseObjectType(string(name))
+	if err != nil || t.IsDelta() {
+		return 0, 0, errDamaged
+	}
+	size, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil || size < 0 {
+		return 0, 0, errDamaged
+	}
+	return t, size, nil
+}
+
+// size gives the type and the size of an object without reading it whole.
+func (o *objects) size(id plumbing.Hash) (size int64, err error) {
+	defer contain(&err)
+	rd := o.pool.Get().(*reader)
+	defer o.pool.Put(rd)
+	p, offset, ok := o.find(id)
+	if !ok {
+		path, ok := o.loosePath(id)
+		if !ok {
+			return 0, describe(plumbing.BlobObject, id, ErrMissing)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		_, size, err := rd.looseHead(f)
+		return size, err
+	}
+	e, err := rd.entryAt(p, offset)
+	if err != nil || !e.t.IsDelta() {
+		return e.size, err
+	}
+	if err := rd.start(); err != nil {
+		return 0, err
+	}
+	head := make([]byte, min(e.size, 20))
+	if _, err := io.ReadFull(rd.inflate, head); err != nil {
+		return 0, errDamaged
+	}
+	return deltaSize(head)
+}
+
+// fileReader reads a file by position, through a small buffer that most objects fit in.
+type fileReader struct {
+	file *os.File
+	next int64 // position after the buffer
+	buf  []byte
+	at   int
+}
+
+func (r *fileReader) seek(f *os.File, offset int64) {
+	r.file, r.next, r.buf, r.at = f, offset, r.buf[:0], 0
+}
+
+func (r *fileReader) pos() int64 { return r.next - int64(len(r.buf)-r.at) }
+
+func (r *fileReader) fill() error {
+	n, err := r.file.ReadAt(r.buf[:cap(r.buf)], r.next)
+	r.buf, r.at, r.next = r.buf[:n], 0, r.next+int64(n)
+	if n > 0 {
+		return nil
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	if r.at == len(r.buf) {
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.buf[r.at:])
+	r.at += n
+	return n, nil
+}
+
+func (r *fileReader) ReadByte() (byte, error) {
+	if r.at == len(r.buf) {
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	r.at++
+	return r.buf[r.at-1], nil
+}

@@ -1,0 +1,136 @@
+package internal
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/llm-config-manager/lcm/"
+
+// layers says, for every package of the project, which others it may import. A package that is missing
+// here, or imports more, fails the test: imports point one way.
+var layers = map[string]string{
+	"examples":           "",
+	"policies/rego":      "",
+	"schemas/cue":        "",
+	"internal":           "",
+	"internal/lcm":       "",
+	"internal/diag":      "",
+	"internal/leak":      "",
+	"internal/canonjson": "",
+	"internal/masterkey": "",
+
+	"internal/strictyaml":            "diag",
+	"internal/gitrepo":               "lcm",
+	"internal/store":                 "lcm",
+	"internal/store/bolt":            "lcm store",
+	"internal/store/file":            "lcm store",
+	"internal/store/vault":           "lcm store",
+	"internal/store/storetest":       "lcm store",
+	"internal/store/vault/vaulttest": "",
+	"internal/state":                 "lcm diag store",
+	"internal/tree":                  "lcm diag strictyaml",
+	"internal/trust":                 "lcm diag strictyaml gitrepo tree",
+	"internal/schema":                "lcm diag schemas/cue",
+	"internal/policy":                "lcm diag policies/rego",
+	"internal/sopsfile":              "lcm diag strictyaml tree trust",
+	"internal/plan":                  "lcm diag state store",
+	"internal/check":                 "lcm diag strictyaml tree trust schema policy leak policies/rego schemas/cue",
+	"internal/apply":                 "lcm plan store trust",
+	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
+
+	"cmd/lcm-lint":   "diag check",
+	"cmd/lcm":        "lcm diag tree",
+	"cmd/reconciler": "lcm diag strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",
+}
+
+// owners says who alone may import the heavy modules.
+var owners = map[string]string{
+	"github.com/go-git/":            "internal/gitrepo",
+	"github.com/getsops/":           "internal/sopsfile",
+	"cuelang.org/":                  "internal/schema",
+	"github.com/open-policy-agent/": "internal/policy",
+	"github.com/hashicorp/vault/":   "internal/store/vault",
+	"go.etcd.io/bbolt":              "internal/store/bolt internal/state",
+	"github.com/robfig/cron/":       "internal/reconcile",
+	"github.com/ProtonMail/":        "internal/trust",
+	"github.com/spf13/cobra":        "cmd/lcm cmd/lcm-lint cmd/reconciler",
+	"github.com/google/go-github/":  "internal/forge",
+}
+
+// neverLinked is what a program must not contain, not even by way of a library.
+var neverLinked = map[string][]string{
+	"cmd/lcm-lint": {"github.com/getsops/", "github.com/hashicorp/vault/", "google.golang.org/grpc", "k8s.io/", "go.etcd.io/", module + "internal/store", module + "internal/sopsfile"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Standard"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestLayers(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		seen[name] = true
+		allowed, ok := layers[name]
+		if !ok {
+			t.Errorf("%s is not in the table of layers", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if rest, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(strings.Fields(allowed), strings.TrimPrefix(rest, "internal/")) {
+				t.Errorf("%s must not import %s", name, rest)
+			}
+			for prefix, who := range owners {
+				if strings.HasPrefix(imported, prefix) && !slices.Contains(strings.Fields(who), name) {
+					t.Errorf("%s must not import %s: that is for %s", name, imported, who)
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(layers)) {
+		if !seen[name] && name != "internal" {
+			t.Errorf("%s is in the table of layers and does not exist", name)
+		}
+	}
+}
+
+func TestNeverLinked(t *testing.T) {
+	for program, forbidden := range neverLinked {
+		for _, p := range list(t, "-deps", "./"+program) {
+			for _, f := range forbidden {
+				if strings.HasPrefix(p.ImportPath, f) {
+					t.Errorf("%s links %s", program, p.ImportPath)
+				}
+			}
+		}
+	}
+}

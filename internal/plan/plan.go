@@ -1,0 +1,262 @@
+// Package plan computes the difference between what a revision says and what the targets hold. It is
+// pure: everything it needs is handed in, and it changes nothing.
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
+)
+
+// Entry is what one address is to be: a value, and the mark that goes beside it.
+type Entry struct {
+	Address lcm.Address
+	Target  string
+	Value   []byte            // canonical JSON (RFC 8785)
+	Fields  map[string]string // keyed fingerprint of each top-level field of the value
+	Secret  bool
+	Meta    store.Meta   // Version and Revision are filled in by Compute
+	Steps   uint64       // how many commits since the last pass changed it; counts as at least 1
+	Commit  lcm.Revision // the last of them
+}
+
+// Holding is what one target holds of a namespace, and what is known of it.
+type Holding struct {
+	Target  string
+	Listing store.Listing
+	Err     error                  // the listing failed: nothing is concluded, nothing planned
+	Owned   map[string]state.Owned // the inventory
+	// Holds tells, of entries whose mark can't be believed, whether the value is the one wanted.
+	Holds map[string]bool
+	// Intended are the keys of a pass that was cut off: their entries are ours even where the mark is not written yet.
+	Intended map[string]bool
+}
+
+// standing returns what the inventory says of an entry that is to hold what it always held: a write then
+// only puts it back, and is no new version.
+func (h Holding) standing(e Entry) (store.Meta, bool) {
+	o, ok := h.Owned[e.Address.Key]
+	return o.Meta, ok && o.Meta.Digest == e.Meta.Digest
+}
+
+// Change is one change of one entry, as people and scripts read it.
+type Change struct {
+	Address     lcm.Address  `json:"address"`
+	Kind        lcm.Kind     `json:"kind"`
+	Target      string       `json:"target"`
+	Action      store.Action `json:"action"`
+	Fields      []string     `json:"fields"`      // the fields of the value that differ
+	Fingerprint string       `json:"fingerprint"` // new | changed | unchanged | gone: by keyed fingerprint, so that no value is told
+	Origin      string       `json:"origin"`      // the file
+}
+
+// Namespace is the plan for one namespace.
+type Namespace struct {
+	Namespace lcm.Namespace  `json:"namespace"`
+	Held      []diag.Finding `json:"held"` // why nothing of this is carried out; empty if it is
+	Changes   []Change       `json:"changes"`
+
+	Batches   []Batch          `json:"-"` // in the order in which they are to be applied
+	Inventory state.Inventory  `json:"-"` // what the inventory is when all is applied
+	Deletes   map[string]int   `json:"-"` // target → entries to be deleted
+	Unlisted  map[string]error `json:"-"` // targets that could not be listed: nothing is planned for them
+	Emptied   bool             `json:"-"` // the namespace had entries, and will have none
+}
+
+// Batch is what one target is given.
+type Batch struct {
+	Target string
+	store.Batch
+}
+
+// Plan is what a pass would do, or has done.
+type Plan struct {
+	Schema     string       `json:"schema"` // lcm.plan/v1
+	Revision   lcm.Revision `json:"revision"`
+	Namespaces []Namespace  `json:"namespaces"`
+}
+
+// New returns an empty plan.
+func New(rev lcm.Revision) Plan {
+	return Plan{Schema: "lcm.plan/v1", Revision: rev, Namespaces: []Namespace{}}
+}
+
+// Owner is on whose behalf a plan is made.
+type Owner struct {
+	Repository string
+	Revision   lcm.Revision
+	// Version returns the last version ever given out for an address.
+	Version func(lcm.Address) (uint64, error)
+}
+
+// Compute plans one namespace. Every target that entries go to, or that the inventory names, must
+// have a Holding.
+func Compute(owner Owner, ns lcm.Namespace, wanted []Entry, holdings []Holding) (Namespace, error) {
+	p := Namespace{Namespace: ns, Held: []diag.Finding{}, Changes: []Change{}, Inventory: state.Inventory{}, Deletes: map[string]int{}, Unlisted: map[string]error{}}
+	byTarget := map[string][]Entry{}
+	for _, e := range wanted {
+		byTarget[e.Target] = append(byTarget[e.Target], e)
+	}
+	had := 0
+	for _, h := range holdings {
+		had += len(h.Owned)
+		if h.Err != nil {
+			p.Inventory[h.Target], p.Unlisted[h.Target] = h.Owned, h.Err
+		} else if err := p.target(owner, h, byTarget[h.Target]); err != nil {
+			return Namespace{}, err
+		}
+		delete(byTarget, h.Target)
+	}
+	for target := range byTarget {
+		return Namespace{}, fmt.Errorf("planning %s: target %q was not listed", ns, target)
+	}
+	p.Emptied = had > 0 && len(wanted) == 0
+	slices.SortFunc(p.Changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.Address.Key, b.Address.Key), cmp.Compare(a.Target, b.Target))
+	})
+	// Secrets first, so that a reader never sees a reference to one that is not there yet.
+	slices.SortStableFunc(p.Batches, func(a, b Batch) int { return cmp.Compare(secretRank(a), secretRank(b)) })
+	return p, nil
+}
+
+func secretRank(b Batch) int {
+	if slices.ContainsFunc(b.Changes, func(c store.Change) bool { return c.Secret }) {
+		return 0
+	}
+	return 1
+}
+
+// target plans one target of the namespace.
+func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
+	items := map[string]store.Item{}
+	for _, i := range h.Listing.Items {
+		items[i.Key] = i
+	}
+	b := Batch{Target: h.Target, Batch: store.Batch{Namespace: p.Namespace,
+		Marker: store.Marker{Repository: owner.Repository, Revision: owner.Revision, Phase: store.Whole}}}
+	inventory := map[string]state.Owned{}
+	for _, e := range wanted {
+		item, exists := items[e.Address.Key]
+		c, err := change(owner, h, e, item, exists)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			p.Held = append(p.Held, foreign(e, item))
+			continue
+		}
+		inventory[e.Address.Key] = state.Owned{Meta: c.Meta, Fields: e.Fields}
+		if c.Action != "" {
+			b.Changes = append(b.Changes, *c)
+			p.Changes = append(p.Changes, describe(e, c.Action, h.Owned[e.Address.Key]))
+		}
+	}
+	p.prune(owner, h, items, inventory, &b)
+	p.Inventory[h.Target] = inventory
+	// An empty batch still sets a marker that is missing, half, or of another owner.
+	m := h.Listing.Marker
+	unsettled := m.Phase != store.Whole || m.Repository != owner.Repository
+	if len(b.Changes) > 0 || unsettled && len(inventory)+len(h.Owned) > 0 {
+		p.Batches = append(p.Batches, b)
+	}
+	return nil
+}
+
+// change decides what happens to one entry that is wanted: nil means that it is somebody else's, an
+// empty Action that it stands already.
+func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*store.Change, error) {
+	key := e.Address.Key
+	last, err := owner.Version(e.Address)
+	if err != nil {
+		return nil, err
+	}
+	c := &store.Change{Key: key, Value: e.Value, Secret: e.Secret, Meta: e.Meta, If: item.Token}
+	ours := item.Meta.Repository == owner.Repository && item.Meta.ID == e.Meta.ID
+	last = max(last, item.Meta.Version*boolToUint(ours))
+	c.Meta.Version, c.Meta.Revision = last+max(e.Steps, 1), e.Commit
+	if m, ok := h.standing(e); ok {
+		c.Meta.Version, c.Meta.Revision = m.Version, m.Revision
+	}
+	switch {
+	case !exists:
+		c.Action = store.Create
+		return c, nil
+	case !ours && !(h.Intended[key] && h.Holds[key]):
+		return nil, nil
+	case !ours || item.Stale && h.Holds[key]:
+		// The value was written and then the pass was cut off before its mark.
+		c.Action, c.Value = store.Remark, nil
+		return c, nil
+	case item.Stale || item.Meta.Digest != e.Meta.Digest:
+		c.Action = store.Update
+		return c, nil
+	}
+	// The value stands: version and revision stay what they are.
+	c.Meta.Version, c.Meta.Revision, c.Value = item.Meta.Version, item.Meta.Revision, nil
+	if item.Meta != c.Meta {
+		c.Action = store.Remark
+	}
+	return c, nil
+}
+
+func boolToUint(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// prune plans the deletion of what this repository put there and no longer wants. Both the inventory
+// and the mark must say that an entry is ours.
+func (p *Namespace) prune(owner Owner, h Holding, items map[string]store.Item, wanted map[string]state.Owned, b *Batch) {
+	for _, key := range slices.Sorted(maps.Keys(h.Owned)) {
+		item, exists := items[key]
+		if _, keep := wanted[key]; keep || !exists || item.Meta.Repository != owner.Repository {
+			continue
+		}
+		b.Changes = append(b.Changes, store.Change{Action: store.Delete, Key: key, If: item.Token, Meta: item.Meta})
+		p.Deletes[h.Target]++
+		p.Changes = append(p.Changes, Change{Address: p.Namespace.Key(key), Kind: item.Meta.Kind, Target: h.Target,
+			Action: store.Delete, Fields: []string{}, Fingerprint: "gone", Origin: item.Meta.Origin})
+	}
+}
+
+func foreign(e Entry, item store.Item) diag.Finding {
+	who := "nobody's mark is on it"
+	if item.Meta.Repository != "" {
+		who = "it belongs to repository " + item.Meta.Repository
+	}
+	return diag.Errorf(diag.Position{File: e.Meta.Origin, Line: 1, Column: 1}, "store/foreign",
+		"target %s already holds %s and %s: move it away, or choose another key", e.Target, e.Address, who)
+}
+
+func describe(e Entry, a store.Action, before state.Owned) Change {
+	c := Change{Address: e.Address, Kind: e.Meta.Kind, Target: e.Target, Action: a, Fields: []string{}, Origin: e.Meta.Origin}
+	switch {
+	case a == store.Create:
+		c.Fingerprint = "new"
+	case a == store.Remark:
+		c.Fingerprint = "unchanged"
+		return c
+	default:
+		c.Fingerprint = "changed"
+	}
+	for f, print := range e.Fields {
+		if before.Fields[f] != print {
+			c.Fields = append(c.Fields, f)
+		}
+	}
+	for f := range before.Fields {
+		if _, ok := e.Fields[f]; !ok {
+			c.Fields = append(c.Fields, f)
+		}
+	}
+	slices.Sort(c.Fields)
+	return c
+}

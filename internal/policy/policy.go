@@ -1,0 +1,104 @@
+// Package policy judges resolved documents by Rego: by the base pack built into the program, and by
+// the repository's own rules. The two are compiled apart, so that nothing the repository brings can
+// change, hide or even see a base rule; own rules run without network, files, clock or chance, within
+// a bounded time, and can only add denials and warnings. Neither pack ever sees the value of a Secret,
+// and no message of the engine, which quotes values, gets out.
+package policy
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	base "github.com/llm-config-manager/lcm/policies/rego"
+)
+
+// Verdict is what one rule says about a document.
+type Verdict struct {
+	Rule     string        // policy/<package>/<rule>
+	Severity diag.Severity // Error for deny, Warning for warn
+	Path     []string      // from the top of the document; list positions as decimals
+	Message  string
+}
+
+// Policy holds the compiled packs. It is safe for concurrent use.
+type Policy struct {
+	base *pack
+	own  *pack // nil: the repository has no rules of its own
+}
+
+// New compiles the base pack and the repository's own modules, given by their paths. Files named
+// _test.rego are left to the repository's own tests. When findings has an error, the own rules are
+// not in force: the Policy then judges by the base pack alone, so that a linter can go on, and what
+// publishes must refuse. The Policy is nil only if ctx ended or the program's own pack is broken.
+func New(ctx context.Context, own map[string][]byte) (*Policy, []diag.Finding) {
+	builtin, err := baseModules()
+	if err != nil {
+		return nil, []diag.Finding{diag.Errorf(diag.Position{}, "policy/compile", "the built-in rules cannot be read: %v", err)}
+	}
+	p := &Policy{}
+	var findings []diag.Finding
+	if p.base, findings = compile(ctx, builtin, nil); p.base == nil {
+		return nil, findings
+	}
+	sources := maps.Clone(own)
+	maps.DeleteFunc(sources, func(file string, _ []byte) bool { return strings.HasSuffix(file, "_test.rego") })
+	if len(sources) == 0 {
+		return p, nil
+	}
+	if p.own, findings = compile(ctx, sources, p.base.packages); p.own != nil {
+		p.own.confined = true
+	}
+	return p, findings
+}
+
+// Evaluate judges one document. The verdicts are sorted by rule and path. An error means that the
+// document could not be judged, and so must not pass.
+func (p *Policy) Evaluate(ctx context.Context, in Input) ([]Verdict, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	input, err := in.value()
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := p.base.evaluate(ctx, input)
+	if err != nil {
+		return nil, fmt.Errorf("judging %s by the built-in rules: %w", in.Document.Address, err)
+	}
+	if p.own == nil {
+		return verdicts, nil
+	}
+	more, err := p.own.evaluate(ctx, input)
+	if err != nil {
+		return nil, fmt.Errorf("judging %s by the repository's own rules: %w", in.Document.Address, err)
+	}
+	return append(verdicts, more...), nil
+}
+
+// Packages lists the packages in force, without the prefix lcm, those of the base pack first.
+func (p *Policy) Packages() []string {
+	names := slices.Clone(p.base.packages)
+	if p.own != nil {
+		names = append(names, p.own.packages...)
+	}
+	return names
+}
+
+func baseModules() (map[string][]byte, error) {
+	names, err := fs.Glob(base.Pack, "*.rego")
+	if err != nil {
+		return nil, err
+	}
+	modules := make(map[string][]byte, len(names))
+	for _, name := range names {
+		if modules["policies/rego/"+name], err = base.Pack.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	return modules, nil
+}

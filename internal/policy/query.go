@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+)
+
+// output is one deny or warn set.
+type output struct {
+	name     string // of the package, without lcm.
+	severity diag.Severity
+	kinds    []string // the only kinds of documents that it can say anything of; nil: any
+}
+
+func (o output) set() string {
+	if o.severity == diag.Error {
+		return "deny"
+	}
+	return "warn"
+}
+
+func (o output) concerns(kind string) bool { return o.kinds == nil || slices.Contains(o.kinds, kind) }
+
+func packages(modules map[string]*ast.Module) (names []string) {
+	for _, m := range modules {
+		names = append(names, name(m))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// outputs finds the sets of all packages. A set can be spread over several rules and files.
+func outputs(modules map[string]*ast.Module) (outputs []output) {
+	for _, m := range modules {
+		for _, r := range m.Rules {
+			severity, ok := severityOf(r)
+			if !ok {
+				continue
+			}
+			o := output{name(m), severity, kindsOf(r)}
+			i := slices.IndexFunc(outputs, func(x output) bool { return x.name == o.name && x.severity == o.severity })
+			switch {
+			case i < 0:
+				outputs = append(outputs, o)
+			case outputs[i].kinds == nil || o.kinds == nil:
+				outputs[i].kinds = nil
+			default:
+				outputs[i].kinds = append(outputs[i].kinds, o.kinds...)
+			}
+		}
+	}
+	slices.SortFunc(outputs, func(a, b output) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.severity, b.severity))
+	})
+	return outputs
+}
+
+// kindsOf reads from a rule's own conditions for which kind alone it can hold:
+// input.document.kind == "Budget". It gives nil where it is not sure.
+func kindsOf(r *ast.Rule) []string {
+	for _, e := range r.Body {
+		if e.Negated || len(e.With) > 0 || !e.IsCall() || len(e.Operands()) != 2 {
+			continue
+		}
+		if op := e.Operator().String(); op != "equal" && op != "eq" {
+			continue
+		}
+		a, b := e.Operand(0), e.Operand(1)
+		if _, ok := a.Value.(ast.String); ok {
+			a, b = b, a
+		}
+		if kind, ok := b.Value.(ast.String); ok && a.Value.Compare(kindRef) == 0 {
+			return []string{string(kind)}
+		}
+	}
+	return nil
+}
+
+var kindRef = ast.MustParseRef("input.document.kind")
+
+// query gives the sets that concern one kind as one list.
+type query struct {
+	prepared rego.PreparedEvalQuery
+	outputs  []output // in the order of the list
+}
+
+func (p *pack) prepare(ctx context.Context, c *ast.Compiler) (err error) {
+	p.queries = map[string]*query{"": nil}
+	for _, o := range p.outputs {
+		for _, kind := range o.kinds {
+			p.queries[kind] = nil
+		}
+	}
+	for kind := range p.queries {
+		q := &query{}
+		var refs []string
+		for _, o := range p.outputs {
+			if o.concerns(kind) {
+				q.outputs = append(q.outputs, o)
+				refs = append(refs, fmt.Sprintf("data.lcm.%s.%s", o.name, o.set()))
+			}
+		}
+		q.prepared, err = rego.New(rego.Compiler(c), rego.Query("verdicts = ["+strings.Join(refs, ", ")+"]"),
+			rego.StrictBuiltinErrors(true), rego.GenerateJSON(asTerm)).PrepareForEval(ctx)
+		if err != nil {
+			return err
+		}
+		p.queries[kind] = q
+	}
+	return nil
+}
+
+// query finds the query for the kind of the document in input.
+func (p *pack) query(input ast.Value) *query {
+	kind, err := input.Find(kindPath)
+	if err == nil {
+		if s, ok := kind.(ast.String); ok && s != "" {
+			if q := p.queries[string(s)]; q != nil {
+				return q
+			}
+		}
+	}
+	return p.queries[""]
+}
+
+var kindPath = kindRef[1:]

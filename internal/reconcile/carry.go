@@ -1,0 +1,218 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llm-config-manager/lcm/internal/apply"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/trust"
+)
+
+// plan lists the targets of each namespace and computes the difference. A namespace that is held has a
+// plan without changes.
+func (r *Reconciler) plan(ctx context.Context, v trust.Verified, chunk []*judged) ([]plan.Namespace, error) {
+	plans := make([]plan.Namespace, len(chunk))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(apply.Parallel)
+	for i, j := range chunk {
+		g.Go(func() (err error) {
+			plans[i], err = r.planOne(ctx, v, j)
+			return err
+		})
+	}
+	return plans, g.Wait()
+}
+
+func (r *Reconciler) planOne(ctx context.Context, v trust.Verified, j *judged) (plan.Namespace, error) {
+	if j.held() {
+		p := plan.Namespace{Namespace: j.namespace, Changes: []plan.Change{}}
+		p.Held = errorsOf(j.findings)
+		return p, nil
+	}
+	inventory, open, err := r.State.Inventory(j.namespace)
+	if err != nil {
+		return plan.Namespace{}, err
+	}
+	wanted := map[string][]plan.Entry{}
+	for _, e := range j.entries {
+		wanted[e.Target] = append(wanted[e.Target], e)
+	}
+	targets := slices.Concat(slices.Collect(maps.Keys(wanted)), slices.Collect(maps.Keys(inventory)), slices.Collect(maps.Keys(intended(open))))
+	slices.Sort(targets)
+	var holdings []plan.Holding
+	for _, target := range slices.Compact(targets) {
+		holdings = append(holdings, r.holding(ctx, j.namespace, target, wanted[target], inventory[target], intended(open)[target]))
+	}
+	owner := plan.Owner{Repository: r.Repository, Revision: v.Revision(), Version: r.State.Version}
+	return plan.Compute(owner, j.namespace, j.entries, holdings)
+}
+
+func intended(i *state.Intent) state.Inventory {
+	if i == nil {
+		return nil
+	}
+	return i.Inventory
+}
+
+// holding asks a target what it holds. What a pass that was cut off was about to write counts as ours,
+// and where a mark can't be believed the value itself is compared.
+func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target string, wanted []plan.Entry, owned, cut map[string]state.Owned) plan.Holding {
+	h := plan.Holding{Target: target, Owned: maps.Clone(owned), Holds: map[string]bool{}, Intended: map[string]bool{}}
+	if h.Owned == nil {
+		h.Owned = map[string]state.Owned{}
+	}
+	for key, o := range cut {
+		h.Intended[key] = true
+		if _, ok := h.Owned[key]; !ok {
+			h.Owned[key] = o
+		}
+	}
+	t, ok := r.stores[target]
+	if !ok {
+		h.Err = fmt.Errorf("target %q is not configured", target)
+		return h
+	}
+	if h.Listing, h.Err = t.List(ctx, ns); h.Err != nil {
+		return h
+	}
+	values := map[string][]byte{}
+	for _, e := range wanted {
+		values[e.Address.Key] = e.Value
+	}
+	for _, item := range h.Listing.Items {
+		value, want := values[item.Key]
+		if !want || !item.Stale && (item.Meta.Repository == r.Repository || !h.Intended[item.Key]) {
+			continue
+		}
+		if h.Holds[item.Key], h.Err = t.Holds(ctx, ns, item.Key, value); h.Err != nil {
+			return h
+		}
+	}
+	return h
+}
+
+// carryOut records the intents, applies, and records the outcomes. A crash between leaves the intents
+// open, and the next pass does it again.
+func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
+	var ready []plan.Namespace
+	intents := map[lcm.Namespace]state.Intent{}
+	for _, p := range plans {
+		if len(p.Held) == 0 && len(p.Batches) > 0 {
+			ready = append(ready, p)
+			intents[p.Namespace] = state.Intent{Revision: v.Revision(), At: r.Now(), Inventory: p.Inventory}
+		}
+	}
+	if o.DryRun {
+		report.add(chunk, plans, nil)
+		return nil
+	}
+	if err := r.State.Begin(intents); err != nil {
+		return fmt.Errorf("recording what is about to be written: %w", err)
+	}
+	results, err := apply.Run(ctx, v, ready, r.stores)
+	if err != nil {
+		return err
+	}
+	outcomes, err := r.outcomes(v, chunk, plans, results)
+	if err != nil {
+		return err
+	}
+	report.add(chunk, plans, results)
+	if err := r.State.End(outcomes, r.Now()); err != nil {
+		return fmt.Errorf("recording what was written: %w", err)
+	}
+	return nil
+}
+
+// outcomes tells, of each namespace, where it stands now; those that stand where they stood are left out.
+func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Namespace, results map[lcm.Namespace]apply.Result) (map[lcm.Namespace]state.Outcome, error) {
+	out := map[lcm.Namespace]state.Outcome{}
+	for i, p := range plans {
+		before, err := r.State.Namespace(p.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		inventory, open, err := r.State.Inventory(p.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		o := r.outcome(v, chunk[i], p, results[p.Namespace], before)
+		o.Ended = o.Ended && open != nil
+		if !o.Ended && reflect.DeepEqual(o.State, before) && (o.Inventory == nil || reflect.DeepEqual(o.Inventory, inventory)) {
+			continue
+		}
+		out[p.Namespace] = o
+	}
+	return out, nil
+}
+
+func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, result apply.Result, before state.Namespace) state.Outcome {
+	now := before
+	now.Held, now.Deletes, now.Failed, now.Services = nil, 0, nil, nil
+	for _, s := range j.services {
+		now.Services = append(now.Services, s.String())
+	}
+	if len(p.Held) > 0 {
+		now.Held = p.Held
+		for _, n := range p.Deletes {
+			now.Deletes += n
+		}
+		if before.Since == "" || !reflect.DeepEqual(before.Held, now.Held) {
+			now.Since = v.Revision()
+		}
+		return state.Outcome{State: now}
+	}
+	now.Failed = slices.Sorted(maps.Keys(failures(p, result)))
+	deleted := maps.Clone(p.Deletes)
+	maps.DeleteFunc(deleted, func(target string, _ int) bool { return slices.Contains(now.Failed, target) })
+	if len(now.Failed) > 0 {
+		if before.Since == "" {
+			now.Since = v.Revision()
+		}
+		return state.Outcome{State: now, Inventory: r.afterFailure(p, now.Failed), Deleted: deleted}
+	}
+	now.Since = ""
+	if len(p.Batches) > 0 || now.Revision == "" {
+		now.Revision, now.At = v.Revision(), r.Now()
+	}
+	return state.Outcome{State: now, Inventory: p.Inventory, Deleted: deleted, Ended: true}
+}
+
+// afterFailure is the inventory when some targets failed: theirs stays what it was, and the open intent
+// covers what they may have taken.
+func (r *Reconciler) afterFailure(p plan.Namespace, failed []string) state.Inventory {
+	before, _, err := r.State.Inventory(p.Namespace)
+	if err != nil {
+		return nil
+	}
+	out := state.Inventory{}
+	for target, owned := range p.Inventory {
+		if slices.Contains(failed, target) {
+			owned = before[target]
+		}
+		out[target] = owned
+	}
+	return out
+}
+
+// failures joins the targets that could not be listed with those that could not be written.
+func failures(p plan.Namespace, result apply.Result) map[string]error {
+	out := maps.Clone(p.Unlisted)
+	if out == nil {
+		out = map[string]error{}
+	}
+	for target, err := range result {
+		if err != nil {
+			out[target] = err
+		}
+	}
+	return out
+}

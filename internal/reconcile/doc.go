@@ -1,0 +1,20 @@
+// Package reconcile is the product in one place: a signed commit becomes a value in a store.
+//
+// Read Pass first. It is one straight function, and each of its lines is a stage:
+//
+//	fetch    gitrepo   the mirror follows the protected branch
+//	verify   trust     every step since the last accepted revision is signed and approved, or refused
+//	changed  work.go   which namespaces the difference between two trees concerns
+//	load     tree      settings, layout, and, a service at a time, documents
+//	resolve  tree      inheritance, tombstones, references, routes
+//	open     sopsfile  secrets, only from a revision that was believed
+//	check    check     schemas and policies, the same battery as in lcm-lint
+//	hold     hold.go   a namespace that fails is held, with all that refers to it; the others go on
+//	plan     plan      the difference to what the targets hold; pure
+//	intent   state     what is about to be written
+//	apply    apply     compare-and-swap, a namespace at a time
+//	outcome  state     what was written
+//	publish  report.go one Report, which main turns into text, JSON and an exit code
+//
+// A crash anywhere is mended by the next pass: it lists, plans and applies again.
+package reconcile

@@ -1,0 +1,152 @@
+package reconcile
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/tree"
+)
+
+// holdDependents holds what refers to a namespace that is held, in this pass or since an earlier one,
+// and so on until nothing more is added.
+func (r *Reconciler) holdDependents(js []*judged) error {
+	held, fresh := map[lcm.Namespace]bool{}, map[lcm.Namespace]bool{}
+	pending, err := r.State.Pending()
+	if err != nil {
+		return err
+	}
+	for ns, n := range pending {
+		held[ns] = len(n.Held) > 0
+	}
+	for _, j := range js {
+		held[j.namespace], fresh[j.namespace] = j.held(), true
+	}
+	for again := true; again; {
+		again = false
+		for _, j := range js {
+			if j.held() {
+				continue
+			}
+			for _, s := range j.services {
+				if on := s.In(j.namespace.Environment); held[on] {
+					j.findings = append(j.findings, diag.Errorf(diag.Position{File: folder(j.namespace), Line: 1, Column: 1}, "ref/held",
+						"it refers to %s, which is held", on))
+					held[j.namespace], again = true, true
+					break
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func folder(ns lcm.Namespace) string { return "namespaces/" + ns.String() }
+
+// Share is a part of what a tenant has in a target: "10%" or a plain number.
+type Share struct {
+	percent float64
+	count   int
+}
+
+// ParseShare parses "10%" or "25".
+func ParseShare(s string) (Share, error) {
+	if p, ok := strings.CutSuffix(s, "%"); ok {
+		f, err := strconv.ParseFloat(p, 64)
+		if err != nil || f < 0 || f > 100 || math.IsNaN(f) {
+			return Share{}, fmt.Errorf("%q is not a percentage from 0%% to 100%%", s)
+		}
+		return Share{percent: f}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return Share{}, fmt.Errorf("%q is neither a count nor a percentage such as 10%%", s)
+	}
+	return Share{count: n}, nil
+}
+
+// alwaysPass is how many deletions a tenant and target may always see in a day.
+const alwaysPass = 10
+
+func (s Share) of(have int) int { return max(alwaysPass, s.count, int(s.percent*float64(have)/100)) }
+
+// deleteBudget counts deletions per tenant and target over 24 hours.
+type deleteBudget struct {
+	r        *Reconciler
+	shares   []Share // the repository's and the daemon's: the smaller holds
+	accepted int     // what the commits of this pass accept
+	left     map[string]int
+}
+
+func (r *Reconciler) deleteBudget(t *tree.Tree, j *job) (*deleteBudget, error) {
+	b := &deleteBudget{r: r, shares: []Share{r.MaxDeletes}, left: map[string]int{}}
+	if s := t.Settings().Limits.MaxDeletes; s != "" {
+		share, err := ParseShare(s)
+		if err != nil {
+			return nil, err
+		}
+		b.shares = append(b.shares, share)
+	}
+	for _, s := range j.steps {
+		b.accepted += s.deletes
+	}
+	return b, nil
+}
+
+// hold holds the plans that delete more than they may, or all that a namespace has.
+func (b *deleteBudget) hold(plans []plan.Namespace) error {
+	for i := range plans {
+		p := &plans[i]
+		total, over := 0, p.Emptied
+		for target, n := range p.Deletes {
+			left, err := b.remaining(p.Namespace.Org, target)
+			if err != nil {
+				return err
+			}
+			total, over = total+n, over || n > left
+		}
+		switch {
+		case total == 0:
+		case !over:
+			for target, n := range p.Deletes {
+				b.left[p.Namespace.Org+"/"+target] -= n
+			}
+		case total <= b.accepted:
+			b.accepted -= total
+		default:
+			p.Held = append(p.Held, b.finding(p, total))
+		}
+	}
+	return nil
+}
+
+func (b *deleteBudget) remaining(org, target string) (int, error) {
+	key := org + "/" + target
+	if left, ok := b.left[key]; ok {
+		return left, nil
+	}
+	have, deleted, err := b.r.State.Counts(org, b.r.Now().Add(-24*time.Hour))
+	if err != nil {
+		return 0, err
+	}
+	limit := math.MaxInt
+	for _, s := range b.shares {
+		limit = min(limit, s.of(have[target]+deleted[target]))
+	}
+	b.left[key] = limit - deleted[target]
+	return b.left[key], nil
+}
+
+func (b *deleteBudget) finding(p *plan.Namespace, n int) diag.Finding {
+	why := "more than may be deleted for this tenant in 24 hours"
+	if p.Emptied {
+		why = "which empties the namespace"
+	}
+	return diag.Errorf(diag.Position{File: folder(p.Namespace), Line: 1, Column: 1}, "deletes/held",
+		"%d entries would be deleted, %s: an approved commit with the line \"%s %d\" in its message accepts it", n, why, deletesTrailer, n)
+}

@@ -1,0 +1,270 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/check"
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/sopsfile"
+	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
+	"github.com/llm-config-manager/lcm/internal/tree"
+	"github.com/llm-config-manager/lcm/internal/trust"
+)
+
+// Config is what a reconciler works with. All fields are required unless they say otherwise.
+type Config struct {
+	Repository   string       // the name that the repository must bear
+	Branch       string       // the protected branch
+	Tenants      []string     // the orgs it may speak for; "*" for all
+	Introduction lcm.Revision // the commit that the operator trusts
+	Repo         *gitrepo.Repo
+	State        *state.DB
+	Opener       *sopsfile.Opener // nil: no secret opens, and what has one is held
+	Targets      map[string]Target
+	Key          masterkey.Key
+	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
+	Log          *slog.Logger     // nil: no log
+	Now          func() time.Time // nil: time.Now
+}
+
+// Target is a destination with what it may be given.
+type Target struct {
+	store.Target
+	MaxClassification lcm.Classification
+}
+
+// Reconciler makes the targets equal to the repository. Its passes never overlap.
+type Reconciler struct {
+	Config
+	stores      map[string]store.Target
+	fingerprint []byte
+	packs       check.Packs
+}
+
+// New returns a reconciler.
+func New(cfg Config) (*Reconciler, error) {
+	if cfg.Repo == nil || cfg.State == nil || len(cfg.Targets) == 0 || cfg.Repository == "" || cfg.Branch == "" || cfg.Introduction == "" {
+		return nil, errors.New("reconcile: incomplete configuration")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	for name, t := range cfg.Targets {
+		r.stores[name] = t.Target
+	}
+	return r, nil
+}
+
+// Options say what kind of pass it is. The zero value is the regular one.
+type Options struct {
+	// DryRun plans and writes nothing: not to the targets, not to the state.
+	DryRun bool
+	// Revision plans for this revision instead of the branch's head. It must be on the accepted chain or build on it. Only with DryRun.
+	Revision lcm.Revision
+	// Everything lists and compares every namespace, changed or not: the search for drift.
+	Everything bool
+}
+
+// Pass runs once, from fetch to publish. What the repository, its signers or the targets do wrong is in the
+// Report; an error means that the pass itself could not be made.
+func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
+	report := r.newReport(o)
+	head, err := r.fetch(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	verified, err := r.verify(ctx, head, o, report)
+	if err != nil || verified.IsZero() {
+		return report.publish(r, err)
+	}
+	job, err := r.changed(verified, o)
+	if err != nil {
+		return nil, err
+	}
+	if job.nothing() {
+		return report.publish(r, nil)
+	}
+	t, rules, err := r.load(ctx, verified, report)
+	if err != nil || t == nil {
+		return report.publish(r, err)
+	}
+	judged, err := r.judge(ctx, verified, t, rules, job)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.holdDependents(judged); err != nil {
+		return nil, err
+	}
+	budget, err := r.deleteBudget(t, job)
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range slices.Chunk(judged, 256) {
+		plans, err := r.plan(ctx, verified, chunk)
+		if err != nil {
+			return nil, err
+		}
+		if err := budget.hold(plans); err != nil {
+			return nil, err
+		}
+		if err := r.carryOut(ctx, verified, chunk, plans, o, report); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.processed(verified, o); err != nil {
+		return nil, err
+	}
+	return report.publish(r, nil)
+}
+
+func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error) {
+	head, err := r.Repo.Fetch(ctx)
+	if err != nil {
+		return "", fmt.Errorf("fetching the repository: %w", err)
+	}
+	if o.Revision != "" {
+		return o.Revision, nil
+	}
+	return head, nil
+}
+
+// verify believes or refuses. The ratchet moves before anything else happens, and holds what is believed.
+func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, report *Report) (trust.Verified, error) {
+	report.Head = head
+	ratchet, ok, err := r.State.Ratchet()
+	if err != nil {
+		return trust.Verified{}, err
+	}
+	if ok && (ratchet.Branch != r.Branch) {
+		return trust.Verified{}, fmt.Errorf("the state is of branch %q, the configuration says %q: a branch is not changed underway", ratchet.Branch, r.Branch)
+	}
+	from := ratchet.Accepted
+	if o.Revision != "" {
+		from = "" // an older revision may be planned for; it must be earned from the introduction
+	}
+	seen := r.clock(o)
+	verified, err := trust.Verify(ctx, r.Repo, trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants,
+		Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted}, from, head)
+	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
+		report.Refusal = refusal
+	} else if err != nil {
+		return trust.Verified{}, fmt.Errorf("verifying: %w", err)
+	}
+	if err := seen.record(); err != nil {
+		return trust.Verified{}, err
+	}
+	if verified.IsZero() {
+		return verified, nil
+	}
+	report.Revision = verified.Revision()
+	if o.DryRun || verified.Revision() == ratchet.Accepted && ratchet.Introduction == r.Introduction {
+		return verified, nil
+	}
+	ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, verified.Revision()
+	return verified, r.State.Accept(ratchet, commits(verified), r.Now())
+}
+
+func commits(v trust.Verified) []lcm.Revision {
+	out := []lcm.Revision{v.Revision()}
+	for _, s := range v.Steps() {
+		out = append(out, s.Commit)
+	}
+	return out
+}
+
+// clock answers trust's questions about time from the state, and remembers what is seen for the first time.
+type clock struct {
+	r    *Reconciler
+	o    Options
+	now  time.Time
+	seen map[lcm.Revision]time.Time
+	err  error
+}
+
+func (r *Reconciler) clock(o Options) *clock {
+	return &clock{r: r, o: o, now: r.Now(), seen: map[lcm.Revision]time.Time{}}
+}
+
+func (c *clock) first(rev lcm.Revision) time.Time {
+	at, ok, err := c.r.State.FirstSeen(rev)
+	if err != nil {
+		c.err = err
+	}
+	if !ok {
+		at = c.now
+		c.seen[rev] = at
+	}
+	return at
+}
+
+func (c *clock) accepted(rev lcm.Revision) (time.Time, bool) {
+	at, ok, err := c.r.State.AcceptedAt(rev)
+	if err != nil {
+		c.err = err
+	}
+	return at, ok
+}
+
+func (c *clock) record() error {
+	if c.err != nil || c.o.DryRun {
+		return c.err
+	}
+	return c.r.State.Saw(c.seen)
+}
+
+// load reads the settings and builds the rules. A repository whose settings can't be used is held whole.
+func (r *Reconciler) load(ctx context.Context, v trust.Verified, report *Report) (*tree.Tree, *check.Rules, error) {
+	t, findings := tree.Load(v.FS())
+	if t != nil {
+		findings = append(findings, r.capabilities(t)...)
+	}
+	rules, more, err := r.packs.Rules(ctx, v.FS(), t)
+	if err != nil {
+		return nil, nil, err
+	}
+	findings = append(findings, more...)
+	report.addFindings(findings)
+	if report.HeldWhole = report.failed(); report.HeldWhole {
+		return nil, nil, nil
+	}
+	return t, rules, nil
+}
+
+// processed records that every namespace of the revision was applied, held or recorded as failed.
+func (r *Reconciler) processed(v trust.Verified, o Options) error {
+	if o.DryRun {
+		return nil
+	}
+	ratchet, _, err := r.State.Ratchet()
+	if err != nil {
+		return err
+	}
+	if ratchet.Processed == v.Revision() && ratchet.Rules == r.edition() {
+		return nil
+	}
+	ratchet.Processed, ratchet.Rules = v.Revision(), r.edition()
+	return r.State.Accept(ratchet, nil, r.Now())
+}
+
+// edition names what judges besides the repository: when it changes, everything is judged again.
+func (r *Reconciler) edition() string {
+	e := check.Edition()
+	for _, name := range slices.Sorted(maps.Keys(r.Targets)) {
+		t := r.Targets[name]
+		e += fmt.Sprintf(";%s:%s:%t", name, t.MaxClassification, t.Capabilities().Secrets)
+	}
+	return e
+}

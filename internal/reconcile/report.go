@@ -1,0 +1,136 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/apply"
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/trust"
+)
+
+// Report is what a pass found and did.
+type Report struct {
+	Head     lcm.Revision   // what the branch says
+	Revision lcm.Revision   // what is believed of it; "" for nothing
+	Refusal  *trust.Refusal // why the rest is not believed
+	// HeldWhole says that the settings can't be used: every namespace stays as it is. Findings say why.
+	HeldWhole bool
+	Findings  []diag.Finding // of the settings, and all warnings
+	Held      []Held         // what is held now, by this pass or since an earlier one
+	Failed    []Failure      // what targets did not take in this pass
+	Plan      plan.Plan      // what was changed, or would be
+	Worked    int            // namespaces looked at
+	Entries   int            // entries in them that are wanted
+	Took      time.Duration
+
+	start  time.Time
+	dryRun bool
+	held   map[lcm.Namespace]Held
+	worked map[lcm.Namespace]bool
+}
+
+// Held is a namespace that stays at its last good revision.
+type Held struct {
+	Namespace lcm.Namespace
+	Since     lcm.Revision // the revision that it is held at
+	Serving   lcm.Revision // the last one that was applied whole; "" for none
+	Findings  []diag.Finding
+}
+
+// Failure is a target that did not take what a namespace has for it.
+type Failure struct {
+	Namespace lcm.Namespace
+	Target    string
+	Err       error
+}
+
+// ErrorText is the failure as people read it. Targets keep values out of their errors.
+func (f Failure) ErrorText() string { return f.Err.Error() }
+
+func (r *Reconciler) newReport(o Options) *Report {
+	return &Report{start: r.Now(), dryRun: o.DryRun, held: map[lcm.Namespace]Held{}, worked: map[lcm.Namespace]bool{}}
+}
+
+func (p *Report) addFindings(fs []diag.Finding) { p.Findings = append(p.Findings, fs...) }
+
+func (p *Report) failed() bool { return diag.Failed(p.Findings) }
+
+// add takes in what became of some namespaces; results is nil for a plan.
+func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Namespace]apply.Result) {
+	for i, n := range plans {
+		j := chunk[i]
+		p.Worked++
+		p.Entries += len(j.entries)
+		p.worked[n.Namespace] = true
+		for _, f := range j.findings {
+			if f.Severity != diag.Error {
+				p.Findings = append(p.Findings, f)
+			}
+		}
+		if len(n.Held) > 0 {
+			p.held[n.Namespace] = Held{Namespace: n.Namespace, Findings: n.Held}
+		}
+		failed := failures(n, results[n.Namespace])
+		for _, target := range slices.Sorted(maps.Keys(failed)) {
+			p.Failed = append(p.Failed, Failure{n.Namespace, target, failed[target]})
+		}
+		n.Changes = slices.DeleteFunc(n.Changes, func(c plan.Change) bool { return failed[c.Target] != nil })
+		if len(n.Held) > 0 || len(n.Changes) > 0 {
+			p.Plan.Namespaces = append(p.Plan.Namespaces, n)
+		}
+	}
+}
+
+func errorsOf(fs []diag.Finding) []diag.Finding {
+	return slices.DeleteFunc(slices.Clone(fs), func(f diag.Finding) bool { return f.Severity != diag.Error })
+}
+
+// publish completes the report: what earlier passes hold, and the log line of the pass.
+func (p *Report) publish(r *Reconciler, err error) (*Report, error) {
+	if err != nil {
+		return nil, err
+	}
+	pending, err := r.State.Pending()
+	if err != nil {
+		return nil, err
+	}
+	for ns, n := range pending {
+		h, now := p.held[ns]
+		switch {
+		case len(n.Held) == 0 || p.worked[ns] && !now:
+			continue
+		case !now:
+			h = Held{Namespace: ns, Findings: n.Held}
+		}
+		h.Since, h.Serving = n.Since, n.Revision
+		p.held[ns] = h
+	}
+	p.Held = slices.SortedFunc(maps.Values(p.held), func(a, b Held) int { return strings.Compare(a.Namespace.String(), b.Namespace.String()) })
+	p.Findings = diag.Sort(p.Findings)
+	p.Plan.Schema, p.Plan.Revision = "lcm.plan/v1", p.Revision
+	if p.Plan.Namespaces == nil {
+		p.Plan.Namespaces = []plan.Namespace{}
+	}
+	p.Took = r.Now().Sub(p.start)
+	p.log(r)
+	return p, nil
+}
+
+func (p *Report) log(r *Reconciler) {
+	changes := 0
+	for _, n := range p.Plan.Namespaces {
+		changes += len(n.Changes)
+	}
+	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", changes,
+		"held", len(p.Held), "failed", len(p.Failed), "dryRun", p.dryRun, "took", p.Took}
+	if p.Refusal != nil {
+		r.Log.Error("pass refused", append(attrs, "reason", p.Refusal.Error())...)
+		return
+	}
+	r.Log.Info("pass", attrs...)
+}

@@ -1,0 +1,221 @@
+package reconcile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/tree"
+	"github.com/llm-config-manager/lcm/internal/trust"
+)
+
+// job says which namespaces a pass works on, and which commits brought it there.
+type job struct {
+	r        *Reconciler
+	verified trust.Verified
+	from     lcm.Revision // the last revision carried out; "" for none
+	all      bool
+	layers   map[lcm.Service]map[string]bool // the folders of a service that differ
+	also     map[lcm.Namespace]bool          // pending ones, and those that refer to a changed service
+	steps    []step
+	past     past
+}
+
+// step is one commit of the protected branch since the last revision carried out, oldest first.
+type step struct {
+	commit  lcm.Revision
+	changed []gitrepo.Change
+	deletes int // what its message accepts: Lcm-Accept-Deletes: N
+}
+
+func (j *job) nothing() bool {
+	return !j.all && len(j.also) == 0 && j.from == j.verified.Revision()
+}
+
+// changed finds out what there is to do. Its cost follows the difference of two trees.
+func (r *Reconciler) changed(v trust.Verified, o Options) (*job, error) {
+	ratchet, _, err := r.State.Ratchet()
+	if err != nil {
+		return nil, err
+	}
+	j := &job{r: r, verified: v, from: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}}
+	if j.steps, err = r.steps(v, ratchet.Processed, o); err != nil {
+		return nil, err
+	}
+	if j.all = ratchet.Processed == "" || ratchet.Rules != r.edition() || o.Everything || o.Revision != ""; j.all {
+		return j, nil
+	}
+	if err := j.difference(); err != nil {
+		return nil, err
+	}
+	return j, j.addPending()
+}
+
+// difference notes the services whose folders differ between the two revisions.
+func (j *job) difference() error {
+	if j.from == j.verified.Revision() {
+		return nil
+	}
+	before, err := j.r.Repo.Tree(j.from)
+	if err != nil {
+		return err
+	}
+	diff, err := j.r.Repo.Diff(before, j.verified.FS())
+	if err != nil {
+		return fmt.Errorf("comparing %s with %s: %w", j.from.Short(), j.verified.Revision().Short(), err)
+	}
+	for _, c := range diff {
+		service, layer, ok := inService(c.Path)
+		switch {
+		case feedsAll(c.Path):
+			j.all = true
+			return nil
+		case ok && j.layers[service] == nil:
+			j.layers[service] = map[string]bool{layer: true}
+		case ok:
+			j.layers[service][layer] = true
+		}
+	}
+	return nil
+}
+
+// addPending adds what failed or waits for a consent, and what refers to a service that differs.
+func (j *job) addPending() error {
+	pending, err := j.r.State.Pending()
+	if err != nil {
+		return err
+	}
+	for ns, n := range pending {
+		if len(n.Failed) > 0 || n.Deletes > 0 {
+			j.also[ns] = true
+		}
+	}
+	for service := range j.layers {
+		dependents, err := j.r.State.Dependents(service)
+		if err != nil {
+			return err
+		}
+		for _, ns := range dependents {
+			j.also[ns] = true
+		}
+	}
+	return nil
+}
+
+// feedsAll reports whether a path has a say in every namespace.
+func feedsAll(path string) bool {
+	return path == "lcm.yaml" || path == ".sops.yaml" || strings.HasPrefix(path, "schemas/") || strings.HasPrefix(path, "policies/")
+}
+
+func inService(path string) (lcm.Service, string, bool) {
+	p := strings.Split(path, "/")
+	if len(p) < 6 || p[0] != "namespaces" {
+		return lcm.Service{}, "", false
+	}
+	return lcm.Service{Org: p[1], Project: p[2], Name: p[3]}, p[4], true
+}
+
+// namespaces lists what is to be worked on, sorted: also those that the revision no longer has, but a target does.
+func (j *job) namespaces(t *tree.Tree) ([]lcm.Namespace, error) {
+	set := maps.Clone(j.also)
+	if j.all {
+		for _, ns := range t.Namespaces() {
+			set[ns] = true
+		}
+	} else {
+		for service, layers := range j.layers {
+			for env, e := range t.Settings().Environments {
+				if !e.Abstract && slices.ContainsFunc(t.Chain(env), func(e string) bool { return layers[e] }) {
+					set[service.In(env)] = true
+				}
+			}
+		}
+	}
+	if err := j.addInhabited(set); err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(maps.Keys(set), func(a, b lcm.Namespace) int { return strings.Compare(a.String(), b.String()) }), nil
+}
+
+func (j *job) addInhabited(set map[lcm.Namespace]bool) error {
+	prefixes := []string{""}
+	if !j.all {
+		prefixes = nil
+		for service := range j.layers {
+			prefixes = append(prefixes, service.String())
+		}
+	}
+	for _, p := range prefixes {
+		inhabited, err := j.r.State.Inhabited(p)
+		if err != nil {
+			return err
+		}
+		for _, ns := range inhabited {
+			set[ns] = true
+		}
+	}
+	return nil
+}
+
+// steps lists the commits from the last revision carried out to this one. They were all believed; the
+// walk goes back along first parents, as trust did.
+func (r *Reconciler) steps(v trust.Verified, from lcm.Revision, o Options) ([]step, error) {
+	if from == "" || o.Revision != "" {
+		from = r.Introduction
+	}
+	known := map[lcm.Revision][]gitrepo.Change{}
+	for _, s := range v.Steps() {
+		known[s.Commit] = s.Changed
+	}
+	var out []step
+	for at := v.Revision(); at != from; {
+		c, err := r.Repo.Commit(at)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.Parents) == 0 {
+			return nil, fmt.Errorf("%s is not on the way to %s", from.Short(), v.Revision().Short())
+		}
+		s := step{commit: at, deletes: acceptedDeletes(c.Message)}
+		if diff, ok := known[at]; ok {
+			s.changed = diff
+		} else if s.changed, err = r.diff(c.Parents[0], at); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+		at = c.Parents[0]
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+func (r *Reconciler) diff(a, b lcm.Revision) ([]gitrepo.Change, error) {
+	before, err := r.Repo.Tree(a)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.Repo.Tree(b)
+	if err != nil {
+		return nil, err
+	}
+	return r.Repo.Diff(before, after)
+}
+
+// deletesTrailer, in the message of an approved commit, accepts that many deletions.
+const deletesTrailer = "Lcm-Accept-Deletes:"
+
+func acceptedDeletes(message string) int {
+	n := 0
+	for line := range strings.Lines(message) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), deletesTrailer); ok {
+			if k, err := strconv.Atoi(strings.TrimSpace(rest)); err == nil && k > 0 {
+				n += k
+			}
+		}
+	}
+	return n
+}

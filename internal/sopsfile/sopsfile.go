@@ -1,0 +1,105 @@
+// Package sopsfile opens and seals Secrets: YAML files in the format of SOPS, sealed with age. It
+// alone imports SOPS, and trusts it with little: the file is read strictly first, the MAC must cover
+// all of it, metadata.address must be the file's own, and whatever the library would let pass, log or
+// panic over is refused before it gets there. No error holds a value or a key.
+package sopsfile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/strictyaml"
+)
+
+// Config says with what secrets are opened.
+type Config struct {
+	// IdentityFile holds age identities, as age-keygen writes them: native X25519 keys, one a line.
+	// Empty is an error.
+	IdentityFile string
+}
+
+// Opener opens Secrets. It is safe for concurrent use.
+type Opener struct{ keys *keyring }
+
+// NewOpener reads the identities. They are read once: a changed file needs a new Opener.
+func NewOpener(c Config) (*Opener, error) {
+	keys, err := readIdentities(c.IdentityFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Opener{keys}, nil
+}
+
+// open is Open without the question where the file comes from.
+func (o *Opener) open(file string, data []byte) (lcm.Secret, error) {
+	sealed, _, err := o.openAll(file, data)
+	if err != nil {
+		return lcm.Secret{}, err
+	}
+	fields, _ := sealed["data"].(map[string]any)
+	return lcm.NewSecret(fields), nil
+}
+
+// openAll returns what was sealed (data, previous), and the whole document as it stands in the file.
+func (o *Opener) openAll(file string, data []byte) (sealed, document map[string]any, err error) {
+	// SOPS panics on some malformed input. What a panic says may hold a value.
+	defer func() {
+		if recover() != nil {
+			sealed, document, err = nil, nil, refuse(file, "sops/malformed", "SOPS cannot process this file: seal it anew")
+		}
+	}()
+	address, err := addressOf(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, findings := strictyaml.Parse(file, data)
+	if len(findings) > 0 {
+		// The finding's own words may quote what should have been sealed.
+		f := findings[0]
+		return nil, nil, refuse(file, f.Rule, "line %d is not what the repository format allows: run lcm-lint", f.Line)
+	}
+	env, err := readEnvelope(file, doc.Map())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkShape(file, address, doc.Map()); err != nil {
+		return nil, nil, err
+	}
+	key, err := o.keys.dataKey(file, env.keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	sealed, err = decrypt(file, data, env, key)
+	return sealed, doc.Map(), err
+}
+
+const (
+	namespacesDir = "namespaces/"
+	extension     = ".sops.yaml"
+)
+
+// addressOf is the address that a sealed file has by its path.
+func addressOf(file string) (lcm.Address, error) {
+	path, ok := strings.CutPrefix(file, namespacesDir)
+	stem, sealed := strings.CutSuffix(path, extension)
+	if ok && sealed {
+		if a, err := lcm.ParseAddress(stem); err == nil {
+			return a, nil
+		}
+	}
+	return lcm.Address{}, refuse(file, "sops/path", "a sealed file stands at %s<org>/<project>/<service>/<environment>/<key>%s", namespacesDir, extension)
+}
+
+// Error is why a file cannot be opened or sealed.
+type Error struct {
+	File   string
+	Rule   string // a stable id such as sops/mac
+	Reason string // what is wrong, and what to do; never a value
+}
+
+func (e *Error) Error() string { return e.File + ": " + e.Reason }
+
+func refuse(file, rule, format string, args ...any) *Error {
+	return &Error{file, rule, fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,161 @@
+package state
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// ErrTampered is returned when a record does not bear this daemon's authentication.
+var ErrTampered = errors.New("the state does not authenticate: it was changed, or the key is another one")
+
+// Config says where the state lies.
+type Config struct {
+	Path       string // the database file; its folder is made
+	Repository string // the records of one repository are kept apart from those of others
+	Key        []byte // authenticates the records; never stored
+	// ReadOnly opens the file for reading only, as it is. A file that does not exist is an empty state.
+	ReadOnly bool
+}
+
+// DB is the state of one repository. It is safe for concurrent use.
+type DB struct {
+	bolt *bolt.DB // nil: empty and read-only
+	repo []byte
+	key  []byte
+}
+
+// Open opens the state, making it if it is absent.
+func Open(cfg Config) (*DB, error) {
+	if len(cfg.Key) == 0 || cfg.Repository == "" {
+		return nil, errors.New("the state needs a key and the name of its repository")
+	}
+	db := &DB{repo: []byte(cfg.Repository), key: cfg.Key}
+	if _, err := os.Stat(cfg.Path); cfg.ReadOnly && errors.Is(err, os.ErrNotExist) {
+		return db, nil
+	}
+	if !cfg.ReadOnly {
+		if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
+			return nil, fmt.Errorf("making the folder of the state: %w", err)
+		}
+	}
+	b, err := bolt.Open(cfg.Path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: cfg.ReadOnly, FreelistType: bolt.FreelistMapType})
+	if errors.Is(err, bolt.ErrTimeout) {
+		return nil, fmt.Errorf("opening the state %s: another process holds it: only one daemon at a time", cfg.Path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the state %s: %w", cfg.Path, err)
+	}
+	db.bolt = b
+	return db, nil
+}
+
+// Close releases the file.
+func (db *DB) Close() error {
+	if db.bolt == nil {
+		return nil
+	}
+	return db.bolt.Close()
+}
+
+// Empty reports whether nothing was ever recorded for the repository.
+func (db *DB) Empty() (bool, error) {
+	empty := true
+	err := db.view(func(tx *tx) error {
+		empty = tx.root == nil
+		return nil
+	})
+	return empty, err
+}
+
+// tx is one transaction on the records of one repository.
+type tx struct {
+	db   *DB
+	root *bolt.Bucket // nil while nothing was ever written
+}
+
+func (db *DB) view(f func(*tx) error) error {
+	if db.bolt == nil {
+		return f(&tx{db: db})
+	}
+	return db.bolt.View(func(b *bolt.Tx) error { return f(&tx{db, b.Bucket(db.repo)}) })
+}
+
+func (db *DB) update(f func(*tx) error) error {
+	if db.bolt == nil {
+		return errors.New("the state was opened for reading only")
+	}
+	return db.bolt.Update(func(b *bolt.Tx) error {
+		root, err := b.CreateBucketIfNotExists(db.repo)
+		if err != nil {
+			return err
+		}
+		return f(&tx{db, root})
+	})
+}
+
+func (t *tx) mac(bucket, key string, value []byte) []byte {
+	m := hmac.New(sha256.New, t.db.key)
+	for _, part := range []string{string(t.db.repo), bucket, key} {
+		fmt.Fprintf(m, "%d:%s,", len(part), part)
+	}
+	m.Write(value)
+	return m.Sum(nil)
+}
+
+// get reads one record into v; it reports whether there is one.
+func (t *tx) get(bucket, key string, v any) (bool, error) {
+	b := t.bucket(bucket)
+	if b == nil {
+		return false, nil
+	}
+	raw := b.Get([]byte(key))
+	if raw == nil {
+		return false, nil
+	}
+	return true, t.open(bucket, key, raw, v)
+}
+
+func (t *tx) open(bucket, key string, raw []byte, v any) error {
+	if len(raw) < sha256.Size || !hmac.Equal(raw[:sha256.Size], t.mac(bucket, key, raw[sha256.Size:])) {
+		return fmt.Errorf("state record %s/%s: %w", bucket, key, ErrTampered)
+	}
+	if err := json.Unmarshal(raw[sha256.Size:], v); err != nil {
+		return fmt.Errorf("state record %s/%s: %w", bucket, key, err)
+	}
+	return nil
+}
+
+func (t *tx) put(bucket, key string, v any) error {
+	b, err := t.root.CreateBucketIfNotExists([]byte(bucket))
+	if err != nil {
+		return err
+	}
+	j, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return b.Put([]byte(key), append(t.mac(bucket, key, j), j...))
+}
+
+func (t *tx) delete(bucket, key string) error {
+	b := t.bucket(bucket)
+	if b == nil {
+		return nil
+	}
+	return b.Delete([]byte(key))
+}
+
+func (t *tx) bucket(name string) *bolt.Bucket {
+	if t.root == nil {
+		return nil
+	}
+	return t.root.Bucket([]byte(name))
+}

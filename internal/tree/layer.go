@@ -1,0 +1,225 @@
+package tree
+
+import (
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+// layer is one environment's folder of one service, parsed.
+type layer struct {
+	docs     map[string]*Document
+	prompts  map[string]*promptSet
+	partials map[string]*Document
+	// broken keys and partials have a file that could not be read as it should be. They are neither
+	// there nor absent: what resolves to one is unknown, and is not looked for further up.
+	broken         map[string]bool
+	brokenPartials map[string]bool
+	findings       []diag.Finding
+}
+
+// promptSet is a prompt's main file with its variants: they inherit as one.
+type promptSet struct {
+	main     *Document
+	variants map[string]*Document
+}
+
+func (l *layer) size() int { return 1 + len(l.docs) + len(l.prompts) + len(l.partials) }
+
+// layer returns a layer of a service, empty if there is none.
+func (t *Tree) layer(s lcm.Service, environment string) *layer {
+	if !t.layers[s][environment] {
+		return &layer{}
+	}
+	ns := s.In(environment)
+	return t.cache.get(ns, func() *layer { return readLayer(t.fsys, ns) })
+}
+
+func readLayer(fsys fs.FS, ns lcm.Namespace) *layer {
+	l := &layer{
+		docs: map[string]*Document{}, prompts: map[string]*promptSet{}, partials: map[string]*Document{},
+		broken: map[string]bool{}, brokenPartials: map[string]bool{},
+	}
+	dir := layerDir(ns.Service, ns.Environment)
+	entries, f := list(fsys, dir)
+	if f != nil {
+		l.findings = append(l.findings, *f)
+	}
+	seen := map[string]name{} // by key, the first file
+	for _, e := range entries {
+		l.entry(fsys, ns, dir+"/"+e.Name(), e, seen)
+	}
+	l.completeSets()
+	l.dropBroken()
+	return l
+}
+
+// entry reads one entry of the folder.
+func (l *layer) entry(fsys fs.FS, ns lcm.Namespace, path string, e fs.DirEntry, seen map[string]name) {
+	n, rule, msg := parseName(e.Name())
+	if f := mode(path, e); f != nil {
+		l.fail(n, *f)
+		return
+	}
+	if e.IsDir() {
+		l.fail(n, diag.Errorf(start(path), "layout/depth", "an environment's folder holds documents only, no folders"))
+		return
+	}
+	if msg != "" {
+		l.fail(n, diag.Errorf(start(path), rule, "%s", msg))
+		return
+	}
+	if first, ok := seen[n.key]; ok && !n.partial && first.form != n.form {
+		l.fail(n, diag.Errorf(start(path), "layout/two-files", "%s already defines this key: keep one of the two", first.base))
+		return
+	} else if !ok && !n.partial {
+		seen[n.key] = n
+	}
+	l.add(fsys, ns, path, n)
+}
+
+func (l *layer) add(fsys fs.FS, ns lcm.Namespace, path string, n name) {
+	data, f := read(fsys, path)
+	if f != nil {
+		l.fail(n, *f)
+		return
+	}
+	file := source{path: path, data: data, address: ns.Key(n.key)}
+	switch {
+	case n.form != formPrompt:
+		d, findings := file.document(n.form == formSealed)
+		if l.fail(n, findings...) {
+			l.docs[n.key] = d
+		}
+	case n.partial:
+		d, findings := file.partial()
+		if l.fail(n, findings...) {
+			l.partials[n.key] = d
+		}
+	default:
+		d, findings := file.prompt(n.variant)
+		if l.fail(n, findings...) {
+			l.prompt(n, d)
+		}
+	}
+}
+
+func (l *layer) prompt(n name, d *Document) {
+	set := l.prompts[n.key]
+	if set == nil {
+		set = &promptSet{variants: map[string]*Document{}}
+		l.prompts[n.key] = set
+	}
+	if n.variant == "" {
+		set.main = d
+	} else {
+		set.variants[n.variant] = d
+	}
+}
+
+// fail notes findings of a file, and that its key is broken. It reports whether there were none.
+func (l *layer) fail(n name, findings ...diag.Finding) bool {
+	if len(findings) == 0 {
+		return true
+	}
+	l.findings = append(l.findings, findings...)
+	if n.key == "" {
+		return false
+	}
+	if n.partial {
+		l.brokenPartials[n.key] = true
+	} else {
+		l.broken[n.key] = true
+	}
+	return false
+}
+
+// completeSets looks at what only a whole set of prompt files shows.
+func (l *layer) completeSets() {
+	for _, key := range sortedKeys(l.prompts) {
+		set := l.prompts[key]
+		if l.broken[key] {
+			continue
+		}
+		if set.main == nil {
+			first := set.variants[sortedKeys(set.variants)[0]]
+			l.fail(name{key: key}, diag.Errorf(start(first.File), "prompt/no-main",
+				"a variant stands beside its main file, %s.prompt, in the same folder", key))
+			continue
+		}
+		l.fail(name{key: key}, set.weigh()...)
+	}
+}
+
+func (l *layer) dropBroken() {
+	for key := range l.broken {
+		delete(l.docs, key)
+		delete(l.prompts, key)
+	}
+}
+
+// source is the content of one file, about to be parsed.
+type source struct {
+	path    string
+	data    []byte
+	address lcm.Address
+}
+
+// name is what a file's name says.
+type name struct {
+	base    string // the whole name
+	key     string // of a partial: the partial's name
+	variant string
+	partial bool
+	form    fileForm
+}
+
+// fileForm is which of the three forms of file it is.
+type fileForm string
+
+const (
+	formPlain  fileForm = ".yaml"
+	formSealed fileForm = ".sops.yaml"
+	formPrompt fileForm = ".prompt"
+)
+
+var versionName = regexp.MustCompile(`^v[0-9]+$`)
+
+// parseName takes a file's name apart. With a message, only what could be recognised is set.
+func parseName(base string) (n name, rule, msg string) {
+	stem := base
+	for _, form := range [...]fileForm{formSealed, formPlain, formPrompt} {
+		if s, ok := strings.CutSuffix(base, string(form)); ok {
+			n.form, stem = form, s
+			break
+		}
+	}
+	n.base = base
+	if n.form == "" {
+		return name{}, "layout/unknown-file", "a file here is <key>.yaml, <key>.sops.yaml, <name>.prompt, <name>.<variant>.prompt or _<partial>.prompt"
+	}
+	n.key = stem
+	if n.form == formPrompt {
+		if n.key, n.partial = strings.CutPrefix(stem, "_"); !n.partial {
+			n.key, n.variant, _ = strings.Cut(stem, ".")
+		}
+	}
+	const shape = "must be small letters, digits and inner hyphens, at most %d"
+	switch {
+	case !lcm.ValidName(n.key):
+		return name{}, "layout/name", fmt.Sprintf("the key %.80q "+shape, n.key, lcm.MaxName)
+	case !n.partial && lcm.Reserved(n.key):
+		return name{}, "layout/reserved", fmt.Sprintf("%q is a word of the API and cannot be a key: rename the file", n.key)
+	case n.variant == "" && strings.Contains(stem, "."):
+		return n, "layout/name", "the variant's name is empty"
+	case n.variant != "" && !lcm.ValidName(n.variant):
+		return n, "layout/name", fmt.Sprintf("the variant %.80q "+shape, n.variant, lcm.MaxName)
+	case versionName.MatchString(n.variant):
+		return n, "prompt/variant-name", fmt.Sprintf("%q reads like a version: versions stand in lcm.version, variants have names", n.variant)
+	}
+	return n, "", ""
+}

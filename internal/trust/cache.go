@@ -1,0 +1,75 @@
+package trust
+
+import (
+	"sync"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+// Cache keeps, between calls of Verify, what stays true however a branch moves: parsed policies by
+// the object ids of their files, and which revision was found to be built on which introduction. It
+// is for one repository and may be shared. The zero Cache is ready.
+type Cache struct {
+	mu       sync.Mutex
+	policies map[policyID]parsedPolicy
+	built    map[lcm.Revision]lcm.Revision // revision → introduction
+}
+
+const maxCached = 256
+
+// policyID names the content of a policy: the object ids of trust.yaml and of the tenants' folder.
+type policyID struct {
+	file, tenants         string
+	fileMode, tenantsMode uint32
+}
+
+type parsedPolicy struct {
+	policy   *Policy // nil if it cannot be put in force
+	findings []diag.Finding
+}
+
+func policyIDOf(t *gitrepo.Tree) policyID {
+	var id policyID
+	id.file, id.fileMode, _ = t.ID(policyFile)
+	id.tenants, id.tenantsMode, _ = t.ID(tenantsDir)
+	return id
+}
+
+// policy returns T of a tree.
+func (c *Cache) policy(t *gitrepo.Tree) (parsedPolicy, error) {
+	id := policyIDOf(t)
+	c.mu.Lock()
+	p, ok := c.policies[id]
+	c.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	var err error
+	if p.policy, p.findings, err = loadPolicy(t); err != nil {
+		return p, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.policies == nil || len(c.policies) >= maxCached {
+		c.policies = map[policyID]parsedPolicy{}
+	}
+	c.policies[id] = p
+	return p, nil
+}
+
+func (c *Cache) isBuilt(revision, introduction lcm.Revision) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.built[revision] == introduction
+}
+
+func (c *Cache) setBuilt(revision, introduction lcm.Revision) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.built == nil || len(c.built) >= maxCached {
+		c.built = map[lcm.Revision]lcm.Revision{}
+	}
+	c.built[revision] = introduction
+}

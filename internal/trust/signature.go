@@ -1,0 +1,35 @@
+package trust
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// maxSignature is far above any real signature: RSA-16384 in armor has under 6 KiB.
+const maxSignature = 16 << 10
+
+// signatureError says why a signature does not count: a stable rule id and a sentence.
+type signatureError struct{ rule, reason string }
+
+func refuseSignature(rule, format string, args ...any) *signatureError {
+	return &signatureError{rule, fmt.Sprintf(format, args...)}
+}
+
+// verify checks the one signature of payload against the keyring, as of the time at which the
+// commit was first seen, and returns the key that made it.
+func (r keyring) verify(armored, payload []byte, at time.Time) (*Key, *signatureError) {
+	switch {
+	case len(bytes.TrimSpace(armored)) == 0:
+		return nil, refuseSignature("trust/unsigned", "the commit is not signed: sign it with a key of the policy (git commit -S)")
+	case len(armored) > maxSignature:
+		return nil, refuseSignature("trust/malformed-signature", "the signature has %d bytes; at most %d are read", len(armored), maxSignature)
+	case bytes.Count(armored, []byte("-----BEGIN ")) > 1:
+		return nil, refuseSignature("trust/several-signatures", "the commit carries several signatures; exactly one is allowed")
+	case bytes.HasPrefix(armored, []byte(sshBegin)):
+		return r.verifySSH(armored, payload, at)
+	case bytes.HasPrefix(armored, []byte(openpgpBegin)):
+		return r.verifyOpenPGP(armored, payload, at)
+	}
+	return nil, refuseSignature("trust/malformed-signature", "the signature is neither an SSH signature nor an OpenPGP signature: set gpg.format to ssh or openpgp")
+}

@@ -1,0 +1,165 @@
+package trust
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+// Git's modes of entries that are not files.
+const (
+	modeSymlink   = 0o120000
+	modeSubmodule = 0o160000
+)
+
+// signed is a commit with whose signature it bears.
+type signed struct {
+	*gitrepo.Commit
+	signer *Principal
+}
+
+// step judges the step from p to the next commit of the chain by p's policy, whole: all commits that
+// it brings in, all paths that differ, and the next policy.
+func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state, Step, error) {
+	if err := ctx.Err(); err != nil {
+		return state{}, Step{}, err
+	}
+	at, err := w.firstSeen(revision)
+	if err != nil {
+		return state{}, Step{}, err
+	}
+	head, side, err := w.signatures(ctx, p, revision, at)
+	if err != nil {
+		return state{}, Step{}, err
+	}
+	c, err := w.load(revision)
+	if err != nil {
+		return state{}, Step{}, err
+	}
+	changed, err := w.repo.Diff(p.tree, c.tree)
+	if err != nil {
+		return state{}, Step{}, readError(revision, "comparing", err)
+	}
+	if err := w.bounds(revision, changed); err != nil {
+		return state{}, Step{}, err
+	}
+	if err := succession(p, c, at); err != nil {
+		return state{}, Step{}, err
+	}
+	j := &judge{w: w, p: p, c: c, at: at, head: head, changed: changed}
+	if j.consents, err = w.consents(ctx, side, changed, at); err != nil {
+		return state{}, Step{}, err
+	}
+	judged, err := j.judge(ctx)
+	if err != nil {
+		return state{}, Step{}, err
+	}
+	w.chain.push(revision)
+	w.accepted[revision] = at
+	return c, Step{Parent: p.revision, Commit: revision, Signer: head.signer.Name, FirstSeen: at,
+		Author: head.Author, Committer: head.Committer, Approvers: approvers(judged), Changed: changed, Judged: judged}, nil
+}
+
+// signatures demands of every commit that the step brings in exactly one valid signature by a
+// principal of p's policy. So a key that was removed cannot come back on a branch that is older.
+func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, at time.Time) (head signed, side []signed, err error) {
+	c, err := w.commit(revision)
+	if err != nil {
+		return head, nil, err
+	}
+	if head, err = verifyCommit(p.policy, c, revision, at); err != nil {
+		return head, nil, err
+	}
+	brought, err := w.brought(ctx, c)
+	if err != nil {
+		return head, nil, err
+	}
+	for _, b := range brought {
+		if err := ctx.Err(); err != nil {
+			return head, nil, err
+		}
+		s, err := verifyCommit(p.policy, b, revision, at)
+		if err != nil {
+			return head, nil, err
+		}
+		side = append(side, s)
+	}
+	return head, side, nil
+}
+
+func verifyCommit(t *Policy, c *gitrepo.Commit, step lcm.Revision, at time.Time) (signed, error) {
+	key, bad := t.keys.verify(c.Signature, c.Payload, at)
+	if bad == nil {
+		return signed{c, key.Owner}, nil
+	}
+	reason := bad.reason
+	if c.ID != step {
+		reason += fmt.Sprintf("; the merge %s brings this commit in", step.Short())
+	}
+	return signed{}, refuse(c.ID, "", bad.rule, "%s (judged by version %d of the policy)", reason, t.Version)
+}
+
+// bounds refuses what may not be in a repository of ours at all, whoever consents.
+func (w *walk) bounds(revision lcm.Revision, changed []gitrepo.Change) error {
+	for _, ch := range changed {
+		if ch.New == (gitrepo.Blob{}) {
+			continue // taking away what should not be there is always in bounds
+		}
+		if ch.New.Mode == modeSymlink || ch.New.Mode == modeSubmodule {
+			return refuse(revision, ch.Path, "trust/file-mode", "symlinks and submodules lead out of the commit that was judged: commit plain files only")
+		}
+		outside := strings.HasPrefix(ch.Path, "namespaces/") || strings.HasPrefix(ch.Path, tenantsDir+"/")
+		if org := tenantOf(ch.Path); outside && !w.cfg.tenant(org) {
+			return refuse(revision, ch.Path, "trust/outside-tenants", "%q is none of the tenants that the daemon's configuration gives this repository (%s)", org, strings.Join(w.cfg.Tenants, ", "))
+		}
+	}
+	return nil
+}
+
+// succession demands that a changed policy is the very next version and that nobody is locked out
+// by it. That it parses was seen on loading.
+func succession(p, c state, at time.Time) error {
+	was, is := policyIDOf(p.tree), policyIDOf(c.tree)
+	if was == is {
+		return nil
+	}
+	if was.file != is.file && c.policy.Version != p.policy.Version+1 {
+		return refuse(c.revision, policyFile, "trust/policy-version", "the policy changed, so its version must be %d, one more than before; it is %d", p.policy.Version+1, c.policy.Version)
+	}
+	for org, t := range c.policy.tenants {
+		before := int64(0)
+		if old := p.policy.tenants[org]; old != nil {
+			before = old.Version
+		}
+		file := tenantsDir + "/" + org + ".yaml"
+		if idOf(p.tree, file) != idOf(c.tree, file) && t.Version != before+1 {
+			return refuse(c.revision, file, "trust/policy-version", "the tenant's policy changed, so its version must be %d, one more than before; it is %d", before+1, t.Version)
+		}
+	}
+	if findings := c.policy.locked(at); len(findings) > 0 {
+		return refuseFindings(c.revision, findings)
+	}
+	return nil
+}
+
+func idOf(t *gitrepo.Tree, path string) gitrepo.Blob {
+	id, mode, ok := t.ID(path)
+	if !ok {
+		return gitrepo.Blob{}
+	}
+	return gitrepo.Blob{ID: id, Mode: mode}
+}
+
+func approvers(judged []Judged) []string {
+	var names []string
+	for _, j := range judged {
+		names = append(names, j.Consents...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

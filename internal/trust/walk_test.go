@@ -1,0 +1,162 @@
+package trust
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+// A commit that an earlier merge brought in does not consent again when its branch is merged anew.
+func TestBranchMergedTwice(t *testing.T) {
+	w := newWorld(t)
+	p := design()
+	p.rules[2] = `{paths: ["namespaces/*/*/*/production/**"], roles: [global-admin, operator], approvals: 2}`
+	root := w.introduce(p, nil)
+	s1 := w.commit("bob", files{prod: config("old")}, root)
+	m1 := w.commit("alice", files{prod: config("old")}, root, s1)
+	s2 := w.commit("carol", files{prod: config("new")}, m1)
+	m2 := w.commit("alice", files{prod: config("new")}, m1, s2)
+	w.accepts(root, m2)
+
+	s3 := w.commit("dave", files{dev: config("1")}, s1)
+	r := w.refuses(m2, w.commit("dave", files{dev: config("1"), prod: config("old")}, m2, s3), "trust/approvals")
+	if r.Path != prod || !strings.Contains(r.Reason, "dave's counts") {
+		t.Error(r)
+	}
+	// The branch itself goes on, and what is new on it counts.
+	s4 := w.commit("bob", files{prod: config("newer")}, w.commit("bob", files{prod: config("new")}, s3, m2))
+	w.accepts(root, w.commit("dave", files{dev: config("1"), prod: config("newer")}, m2, s4))
+}
+
+// The same where the earlier merge lies before the last accepted revision, and far back.
+func TestForkFarBack(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	old := w.commit("bob", files{prod: config("old")}, root)
+	head := w.commit("alice", files{prod: config("old")}, root, old)
+	for range 70 {
+		head = w.commit("dev", files{dev: config(strings.Repeat("1", 1+w.n%9))}, head)
+	}
+	w.accepts(root, head)
+	fresh := w.commit("dave", files{dev2: config("1")}, root)
+	v := w.accepts(head, w.commit("alice", files{dev2: config("1")}, head, fresh))
+	if got := v.Steps()[0].Approvers; strings.Join(got, " ") != "alice dave" {
+		// root is not the last accepted revision: without AcceptedAt it is too old to carry consent
+		if strings.Join(got, " ") != "alice" {
+			t.Error(got)
+		}
+	}
+	walk := newWalk(w.repo, w.cfg, head)
+	merge, err := walk.commit(w.commit("alice", files{dev2: config("1")}, head, w.commit("dave", files{dev2: config("1")}, old)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	side, err := walk.brought(t.Context(), merge)
+	if err != nil || len(side) != 1 {
+		t.Errorf("%d commits, %v: want one, that of an earlier merge being known", len(side), err)
+	}
+}
+
+func TestBroughtIsTheSetDifference(t *testing.T) {
+	w := newWorld(t)
+	a := w.commit("alice", files{"f": "1"})
+	b := w.commit("alice", files{"f": "2"}, a)
+	x := w.commit("alice", files{"g": "1"}, a)
+	y := w.commit("alice", files{"g": "2"}, x)
+	m := w.commit("alice", files{"g": "1"}, b, x)
+	z := w.commit("alice", files{"h": "1"}, y, m)
+	island := w.commit("alice", files{"i": "1"})
+	for name, c := range map[string]struct {
+		p       lcm.Revision
+		parents []lcm.Revision
+		want    []lcm.Revision
+	}{
+		"linear":                {m, nil, nil},
+		"a branch, partly seen": {m, []lcm.Revision{y}, []lcm.Revision{y}},
+		"it took main in":       {m, []lcm.Revision{z}, []lcm.Revision{z, y}},
+		"nothing new":           {m, []lcm.Revision{x, a}, nil},
+		"from the first commit": {b, []lcm.Revision{y}, []lcm.Revision{y, x}},
+		"an island":             {m, []lcm.Revision{island, y}, []lcm.Revision{island, y}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			c0 := w.commit("alice", files{"z": name}, append([]lcm.Revision{c.p}, c.parents...)...)
+			walk := newWalk(w.repo, w.cfg, c.p)
+			commit, err := walk.commit(c0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			side, err := walk.brought(t.Context(), commit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[lcm.Revision]bool{}
+			for _, s := range side {
+				got[s.ID] = true
+			}
+			for _, want := range c.want {
+				if !got[want] {
+					t.Errorf("%s is missing", want)
+				}
+			}
+			if len(got) != len(c.want) || len(side) != len(got) {
+				t.Errorf("%d commits, want %d", len(side), len(c.want))
+			}
+		})
+	}
+}
+
+// Where lcm.yaml cannot be used, documents are judged as settings, and it can be repaired.
+func TestUnusableSettings(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	both := func(f files, parent lcm.Revision) lcm.Revision {
+		return w.commit("alice", f, parent, w.commit("carol", f, parent))
+	}
+	// Breaking it takes the approvals of settings, and takes no document along on fewer.
+	broken := files{"lcm.yaml": "kind: Nothing\n", base: config("1")}
+	w.refuses(root, w.commit("alice", broken, root), "trust/approvals")
+	side := w.commit("carol", files{"lcm.yaml": "kind: Nothing\n"}, root)
+	if r := w.refuses(root, w.commit("alice", broken, root, side), "trust/approvals"); r.Path != base || !strings.Contains(r.Reason, "lcm.yaml") {
+		t.Error(r)
+	}
+	head := both(broken, root)
+	w.accepts(root, head)
+	w.refuses(head, w.commit("dev", files{dev: config("1")}, head), "trust/approvals")
+	w.accepts(head, both(files{dev: config("1")}, head))
+	repaired := both(files{"lcm.yaml": settingsText}, head)
+	w.accepts(head, repaired)
+	w.accepts(repaired, w.commit("dev", files{dev: config("1")}, repaired))
+}
+
+// Restoring one layer by fewer approvals does not give an environment what it never had.
+func TestRollbackOfALayer(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), files{base: config("1"), prod: config("p")})
+	two := func(f files, parent lcm.Revision) lcm.Revision {
+		return w.commit("alice", f, parent, w.commit("bob", f, parent))
+	}
+	a := two(files{base: config("2")}, root) // production is not concerned: it has its own
+	b := two(files{prod: ""}, a)             // now production resolves to base's 2
+	w.accepts(root, b)
+	w.refuses(b, w.commit("bob", files{base: config("1")}, b), "trust/approvals")
+	c := two(files{base: config("3")}, b)
+	w.accepts(b, c)
+	w.accepts(c, w.commit("bob", files{base: config("2")}, c)) // the service is as it was at b
+}
+
+// A change of the inheritance is judged by what it changes too.
+func TestEffectsOfSettings(t *testing.T) {
+	w := newWorld(t)
+	p := design()
+	p.rules[2] = `{paths: ["namespaces/*/*/*/production/**"], roles: [operator], approvals: 1}`
+	root := w.introduce(p, files{base: config("1"), service + "staging/model.yaml": config("2"), service + "production/own.yaml": config("1")})
+	f := files{"lcm.yaml": strings.Replace(settingsText, "production: {inherits: base}", "production: {inherits: staging}", 1)}
+	if f["lcm.yaml"] == settingsText {
+		f["lcm.yaml"] = strings.Replace(settingsText, "production: {inherits: staging}", "production: {inherits: base}", 1)
+	}
+	side := w.commit("carol", f, root)
+	w.refuses(root, w.commit("alice", f, root, side), "trust/approvals")
+	w.accepts(root, w.commit("alice", f, root, w.commit("bob", f, side)))
+}

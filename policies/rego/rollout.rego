@@ -1,0 +1,27 @@
+# Changes released step by step.
+package lcm.rollout
+
+import data.lcm.facts
+
+# METADATA
+# title: In production a rollout is watched.
+deny contains {
+	"rule": "no-alarms",
+	"path": ["spec"],
+	"message": "nothing would stop a bad change on its way to everybody: name at least one alarm in production",
+} if {
+	input.document.kind == "Rollout"
+	facts.production
+	count(object.get(input.document.spec, "alarms", [])) == 0
+}
+
+# METADATA
+# title: A rollout has more than one step.
+warn contains {
+	"rule": "at-once",
+	"path": ["spec", "growth_factor"],
+	"message": "the first step already reaches everybody: choose a growth_factor of 50 or less",
+} if {
+	input.document.kind == "Rollout"
+	input.document.spec.growth_factor > 50
+}
