@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -325,11 +326,15 @@ func orZero(id string) string {
 // TestDeltas reads a history that git has packed as long chains of deltas.
 func TestDeltas(t *testing.T) {
 	g := newGit(t)
-	content := strings.Repeat("some line that stays as it is\n", 200)
+	lines := make([]string, 60)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("line %d: %x\n", i, sha256.Sum256([]byte{byte(i)}))
+	}
 	var revs []lcm.Revision
 	var contents []string
 	for i := range 30 {
-		content += fmt.Sprintf("line %d of many, not the same as the others\n", i)
+		lines[i] = fmt.Sprintf("changed %d: %x\n", i, sha256.Sum256([]byte{byte(i), 1}))
+		content := strings.Join(lines, "")
 		revs, contents = append(revs, g.commit(map[string]string{"d/f": content, "d/g": fmt.Sprint(i)})), append(contents, content)
 	}
 	for _, args := range [][]string{{"repack", "-adfq", "--depth=50"}, {"-c", "repack.usedeltabaseoffset=false", "repack", "-adfq", "--depth=50"}} {

@@ -225,6 +225,9 @@ func (e *Edit) encode(tree plumbing.Hash) ([]byte, error) {
 		return nil, err
 	}
 	sig := strings.TrimSuffix(string(armored), "\n")
+	if sig == "" {
+		return nil, errors.New("the signer gave no signature")
+	}
 	fmt.Fprintf(&head, "gpgsig %s\n", strings.ReplaceAll(sig, "\n", "\n "))
 	return append(head.Bytes(), body...), nil
 }

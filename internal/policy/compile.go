@@ -78,11 +78,11 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 	for file, data := range sources {
 		m, err := parse(file, data, caps)
 		if err != nil {
-			findings = append(findings, compileFindings(err, sources, file)...)
+			findings = append(findings, compileFindings(err, file)...)
 			continue
 		}
 		modules[file] = m
-		findings = append(findings, misplaced(m, data, reserved)...)
+		findings = append(findings, misplaced(m, reserved)...)
 	}
 	if diag.Failed(findings) {
 		return nil, findings
@@ -92,10 +92,10 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 
 	c := ast.NewCompiler().WithCapabilities(caps).WithDefaultRegoVersion(ast.RegoV1).SetErrorLimit(100)
 	if c.Compile(modules); c.Failed() {
-		return nil, compileFindings(c.Errors, sources, "")
+		return nil, compileFindings(c.Errors, "")
 	}
 	if err := p.prepare(ctx, c); err != nil {
-		return nil, compileFindings(err, sources, first(sources).File)
+		return nil, compileFindings(err, first(sources).File)
 	}
 	return p, findings
 }
@@ -129,7 +129,7 @@ func deep(data []byte) bool {
 }
 
 // compileFindings keeps the engine's words: they speak of the source alone, which is no secret.
-func compileFindings(err error, sources map[string][]byte, file string) (findings []diag.Finding) {
+func compileFindings(err error, file string) (findings []diag.Finding) {
 	var several ast.Errors
 	if !errors.As(err, &several) {
 		return []diag.Finding{diag.Errorf(diag.Position{File: file}, "policy/compile", "%v", err)}
@@ -137,7 +137,7 @@ func compileFindings(err error, sources map[string][]byte, file string) (finding
 	for _, e := range several {
 		at := diag.Position{File: file}
 		if e.Location != nil && e.Location.File != "" {
-			at = position(e.Location, sources[e.Location.File])
+			at = position(e.Location)
 		}
 		// One mistake is often several errors at one place.
 		if !slices.ContainsFunc(findings, func(f diag.Finding) bool { return f.Position == at }) {
@@ -156,14 +156,9 @@ func explain(e *ast.Error) string {
 	return strings.Join(strings.Fields(e.Message), " ")
 }
 
-// position counts columns in code points, where the engine counts bytes.
-func position(l *ast.Location, data []byte) diag.Position {
-	p := diag.Position{File: l.File, Line: l.Row, Column: l.Col}
-	lines := strings.Split(string(data), "\n")
-	if l.Row >= 1 && l.Row <= len(lines) && l.Col >= 1 && l.Col <= len(lines[l.Row-1]) {
-		p.Column = len([]rune(lines[l.Row-1][:l.Col-1])) + 1
-	}
-	return p
+// position takes over the engine's: its columns count code points, as ours do.
+func position(l *ast.Location) diag.Position {
+	return diag.Position{File: l.File, Line: l.Row, Column: l.Col}
 }
 
 var packageName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
@@ -182,8 +177,8 @@ func name(m *ast.Module) string {
 }
 
 // misplaced finds what would let a module speak for another package, or say nothing.
-func misplaced(m *ast.Module, data []byte, reserved []string) (findings []diag.Finding) {
-	at := position(m.Package.Location, data)
+func misplaced(m *ast.Module, reserved []string) (findings []diag.Finding) {
+	at := position(m.Package.Location)
 	switch n := name(m); {
 	case n == "":
 		return []diag.Finding{diag.Errorf(at, "policy/package", "the package must be lcm.<name>, the name of small letters, digits and _")}
@@ -192,7 +187,7 @@ func misplaced(m *ast.Module, data []byte, reserved []string) (findings []diag.F
 	}
 	for _, r := range m.Rules {
 		if _, ok := severityOf(r); ok && !isSet(r) {
-			findings = append(findings, diag.Errorf(position(r.Location, data), "policy/output",
+			findings = append(findings, diag.Errorf(position(r.Location), "policy/output",
 				"%s must be a set: write  %s contains {\"rule\": …, \"path\": […], \"message\": …} if { … }", r.Head.Name, r.Head.Name))
 		}
 	}

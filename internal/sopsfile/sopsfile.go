@@ -33,45 +33,46 @@ func NewOpener(c Config) (*Opener, error) {
 
 // open is Open without the question where the file comes from.
 func (o *Opener) open(file string, data []byte) (lcm.Secret, error) {
-	sealed, _, err := o.openAll(file, data)
+	opened, _, err := o.openAll(file, data)
 	if err != nil {
 		return lcm.Secret{}, err
 	}
-	fields, _ := sealed["data"].(map[string]any)
-	return lcm.NewSecret(fields), nil
+	return lcm.NewSecret(opened["data"].(map[string]any)), nil
 }
 
-// openAll returns what was sealed (data, previous), and the whole document as it stands in the file.
-func (o *Opener) openAll(file string, data []byte) (sealed, document map[string]any, err error) {
+// openAll returns what stands under spec.data and, if it is there, spec.previous, and the document as
+// it stands, sealed.
+func (o *Opener) openAll(file string, data []byte) (opened, doc map[string]any, err error) {
 	// SOPS panics on some malformed input. What a panic says may hold a value.
 	defer func() {
 		if recover() != nil {
-			sealed, document, err = nil, nil, refuse(file, "sops/malformed", "SOPS cannot process this file: seal it anew")
+			opened, doc, err = nil, nil, refuse(file, "sops/malformed", "SOPS cannot process this file: seal it anew")
 		}
 	}()
 	address, err := addressOf(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, findings := strictyaml.Parse(file, data)
+	parsed, findings := strictyaml.Parse(file, data)
 	if len(findings) > 0 {
 		// The finding's own words may quote what should have been sealed.
 		f := findings[0]
 		return nil, nil, refuse(file, f.Rule, "line %d is not what the repository format allows: run lcm-lint", f.Line)
 	}
-	env, err := readEnvelope(file, doc.Map())
+	doc = parsed.Map()
+	env, err := readEnvelope(file, doc)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkShape(file, address, doc.Map()); err != nil {
+	if err := checkShape(file, address, doc); err != nil {
 		return nil, nil, err
 	}
 	key, err := o.keys.dataKey(file, env.keys)
 	if err != nil {
 		return nil, nil, err
 	}
-	sealed, err = decrypt(file, data, env, key)
-	return sealed, doc.Map(), err
+	opened, err = decrypt(file, data, env, key)
+	return opened, doc, err
 }
 
 const (

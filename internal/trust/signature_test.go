@@ -204,7 +204,7 @@ func skSignature(t *testing.T, key ed25519.PrivateKey, public ssh.PublicKey, fla
 	application := sha256.Sum256([]byte("ssh:"))
 	message := sha256.Sum256(sshMessage("git", "sha512", payload))
 	rest := []byte{flags, 0, 0, 0, 7}
-	blob := append(append(append(application[:], rest...)), message[:]...)
+	blob := append(append(application[:], rest...), message[:]...)
 	return sshSig{public.Marshal(), "git", "", "sha512", 1,
 		append(ssh.Marshal(struct {
 			Format string
