@@ -320,3 +320,42 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestEndlessCompilation: comparing types that double in each step takes the compiler for ever.
+func TestEndlessCompilation(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	p, findings := compile(ctx, judge(doubling("a", 17)+doubling("b", 17)+"a17 == b17\nx := 1"), nil)
+	if p != nil || len(findings) != 1 || !strings.Contains(findings[0].Message, "could not be compiled within") {
+		t.Error(findings)
+	}
+}
+
+// TestKinds: which sets a document's kind concerns is read from the rules; every way of writing must
+// give what the rule itself says.
+func TestKinds(t *testing.T) {
+	for condition, want := range map[string]bool{
+		`input.document.kind == "ModelEndpoint"`:                                         true,
+		`"ModelEndpoint" == input.document.kind`:                                         true,
+		`input.document.kind in {"Config", "ModelEndpoint"}`:                             true,
+		`input.document.kind in ["Config", "ModelEndpoint"]`:                             true,
+		`input["document"].kind == "ModelEndpoint"`:                                      true,
+		`input.document.kind != "Config"`:                                                true,
+		`not input.document.kind == "Config"`:                                            true,
+		`k := "ModelEndpoint"; input.document.kind == k`:                                 true,
+		`input.document.kind == input.document.kind`:                                     true,
+		`not input.document.kind in {"Config", "Budget"}`:                                true,
+		`"ModelEndpoint" in {input.document.kind, "Config"}`:                             true,
+		`input.document.kind == "Config"`:                                                false,
+		`input.document.kind in {"Config", "Budget"}`:                                    false,
+		`input.document.kind in set()`:                                                   false,
+		`some k in ["Config"]; input.document.kind == k`:                                 false,
+		`input.document.kind == "Config" with input as {"document": {"kind": "Config"}}`: true,
+	} {
+		p := must(t, judge(condition+"\nx := 1"))
+		v, err := p.Evaluate(t.Context(), endpoint())
+		if err != nil || denied(v, "policy/own/x") != want {
+			t.Errorf("%s: %v, %v", condition, v, err)
+		}
+	}
+}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/format"
 	"github.com/open-policy-agent/opa/v1/tester"
 
 	base "github.com/llm-config-manager/lcm/policies/rego"
@@ -128,6 +130,26 @@ func TestPackIsWhole(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(packDir, strings.TrimSuffix(name, ".rego")+"_test.rego")); err != nil {
 				t.Errorf("%s has no tests", name)
 			}
+		}
+	}
+}
+
+func TestPackIsFormatted(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(packDir, "*.rego"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := format.SourceWithOpts(file, data, format.Opts{RegoVersion: ast.RegoV1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(string(want), string(data)); d != "" {
+			t.Errorf("%s is not as opa fmt writes it:\n%s", filepath.Base(file), d)
 		}
 	}
 }

@@ -63,25 +63,43 @@ func outputs(modules map[string]*ast.Module) (outputs []output) {
 	return outputs
 }
 
-// kindsOf reads from a rule's own conditions for which kind alone it can hold:
-// input.document.kind == "Budget". It gives nil where it is not sure.
+// kindsOf reads from a rule's own conditions for which kinds alone it can hold:
+// input.document.kind == "Budget", or in {"Preset", "Budget"}. It gives nil where it is not sure.
 func kindsOf(r *ast.Rule) []string {
 	for _, e := range r.Body {
 		if e.Negated || len(e.With) > 0 || !e.IsCall() || len(e.Operands()) != 2 {
 			continue
 		}
-		if op := e.Operator().String(); op != "equal" && op != "eq" {
-			continue
-		}
 		a, b := e.Operand(0), e.Operand(1)
-		if _, ok := a.Value.(ast.String); ok {
-			a, b = b, a
+		var kinds []string
+		switch e.Operator().String() {
+		case "equal", "eq":
+			if a.Value.Compare(kindRef) != 0 {
+				a, b = b, a
+			}
+			kinds = texts(b)
+		case "internal.member_2":
+			if set, ok := b.Value.(ast.Set); ok {
+				kinds = texts(set.Slice()...)
+			}
 		}
-		if kind, ok := b.Value.(ast.String); ok && a.Value.Compare(kindRef) == 0 {
-			return []string{string(kind)}
+		if kinds != nil && a.Value.Compare(kindRef) == 0 {
+			return kinds
 		}
 	}
 	return nil
+}
+
+// texts gives the terms as texts, or nil if one of them is none.
+func texts(terms ...*ast.Term) (all []string) {
+	for _, t := range terms {
+		s, ok := t.Value.(ast.String)
+		if !ok {
+			return nil
+		}
+		all = append(all, string(s))
+	}
+	return all
 }
 
 var kindRef = ast.MustParseRef("input.document.kind")

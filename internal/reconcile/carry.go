@@ -180,7 +180,7 @@ func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, resu
 		return state.Outcome{State: now, Inventory: r.afterFailure(p, now.Failed), Deleted: deleted}
 	}
 	now.Since = ""
-	if len(p.Batches) > 0 || now.Revision == "" {
+	if len(p.Batches) > 0 || now.Revision == "" && len(j.entries) > 0 {
 		now.Revision, now.At = v.Revision(), r.Now()
 	}
 	return state.Outcome{State: now, Inventory: p.Inventory, Deleted: deleted, Ended: true}

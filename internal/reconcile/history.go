@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -61,12 +62,10 @@ func under(path string, folders []string) bool {
 // count resolves the namespace at each step that touched it, and compares what each key was.
 func (j *job) count(now *tree.Resolved, touching []step) (map[string]origin, error) {
 	skipped := max(0, len(touching)-maxPast)
-	out, before := map[string]origin{}, map[string][32]byte{}
-	if j.from != "" {
-		var err error
-		if before, err = j.resolvedAt(j.from, now.Namespace); err != nil {
-			return nil, err
-		}
+	out := map[string]origin{}
+	before, err := j.resolvedAt(cmp.Or(j.from, j.r.Introduction), now.Namespace)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range touching[skipped:] {
 		after, err := j.resolvedAt(s.commit, now.Namespace)

@@ -122,26 +122,9 @@ func inService(path string) (lcm.Service, string, bool) {
 // namespaces lists what is to be worked on, sorted: also those that the revision no longer has, but a target does.
 func (j *job) namespaces(t *tree.Tree) ([]lcm.Namespace, error) {
 	set := maps.Clone(j.also)
-	if j.all {
-		for _, ns := range t.Namespaces() {
-			set[ns] = true
-		}
-	} else {
-		for service, layers := range j.layers {
-			for env, e := range t.Settings().Environments {
-				if !e.Abstract && slices.ContainsFunc(t.Chain(env), func(e string) bool { return layers[e] }) {
-					set[service.In(env)] = true
-				}
-			}
-		}
+	for _, ns := range j.published(t) {
+		set[ns] = true
 	}
-	if err := j.addInhabited(set); err != nil {
-		return nil, err
-	}
-	return slices.SortedFunc(maps.Keys(set), func(a, b lcm.Namespace) int { return strings.Compare(a.String(), b.String()) }), nil
-}
-
-func (j *job) addInhabited(set map[lcm.Namespace]bool) error {
 	prefixes := []string{""}
 	if !j.all {
 		prefixes = nil
@@ -152,13 +135,38 @@ func (j *job) addInhabited(set map[lcm.Namespace]bool) error {
 	for _, p := range prefixes {
 		inhabited, err := j.r.State.Inhabited(p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, ns := range inhabited {
-			set[ns] = true
+			if j.concerns(t, ns) {
+				set[ns] = true
+			}
 		}
 	}
-	return nil
+	return slices.SortedFunc(maps.Keys(set), func(a, b lcm.Namespace) int { return strings.Compare(a.String(), b.String()) }), nil
+}
+
+// published lists the namespaces of the revision that the job concerns.
+func (j *job) published(t *tree.Tree) []lcm.Namespace {
+	if j.all {
+		return t.Namespaces()
+	}
+	var out []lcm.Namespace
+	for service := range j.layers {
+		for env, e := range t.Settings().Environments {
+			if ns := service.In(env); !e.Abstract && j.concerns(t, ns) {
+				out = append(out, ns)
+			}
+		}
+	}
+	return out
+}
+
+// concerns reports whether one of the folders that feed a namespace differs. An environment that is
+// gone has no chain: it always does.
+func (j *job) concerns(t *tree.Tree, ns lcm.Namespace) bool {
+	chain := t.Chain(ns.Environment)
+	return j.all || len(chain) == 0 || slices.ContainsFunc(chain, func(e string) bool { return j.layers[ns.Service][e] })
 }
 
 // steps lists the commits from the last revision carried out to this one. They were all believed; the

@@ -22,7 +22,7 @@ type judge struct {
 
 	rotates *bool // whether the step only replaces sealed values; nil until asked
 	past    *past // what earlier revisions held; nil until asked
-	judged  map[string]*Judged
+	judged  map[outcome]*Judged
 	order   []*Judged
 }
 
@@ -33,7 +33,7 @@ func (j *judge) judge(ctx context.Context) ([]Judged, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.judged = map[string]*Judged{}
+	j.judged = map[outcome]*Judged{}
 	for _, ch := range j.changed {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -110,14 +110,27 @@ func (j *judge) count(rule *Rule, path, as string) []string {
 	return who
 }
 
-// note records how a rule was met, paths with the same outcome together.
+// outcome is what paths have in common that are reported together.
+type outcome struct {
+	rule     *Rule
+	basis    Basis
+	consents string
+}
+
+// maxReported bounds the memory of a report: a change of lcm.yaml may concern every key there is.
+const maxReported = 10_000
+
+// note records how a rule was met.
 func (j *judge) note(met Judged, path, as string) {
-	id := fmt.Sprintf("%p %s %s", met.Rule, met.Basis, strings.Join(met.Consents, " "))
+	id := outcome{met.Rule, met.Basis, strings.Join(met.Consents, " ")}
 	known := j.judged[id]
 	if known == nil {
 		known = &met
 		j.judged[id] = known
 		j.order = append(j.order, known)
+	}
+	if known.Count++; known.Count > maxReported {
+		return
 	}
 	if as != path {
 		path += " → " + as

@@ -50,23 +50,19 @@ func (w *walk) ratchet(ctx context.Context, start, head lcm.Revision) ([]lcm.Rev
 	return todo, nil
 }
 
-// rewritten says in which way head leaves the accepted history.
+// rewritten says in which way head leaves the accepted history. It is refused in any case; what
+// cannot be read only makes for plainer words.
 func (w *walk) rewritten(ctx context.Context, start, head lcm.Revision) error {
-	back, err := w.chain.find(ctx, head)
-	if err != nil {
-		return err
-	}
-	if back {
+	if back, err := w.chain.find(ctx, head); back && err == nil {
 		return refuse(head, "", "trust/rewritten",
 			"the branch was moved back, to before the last accepted revision %s: push that one again, and undo changes by new commits (git revert)", start)
 	}
-	beside, err := w.isAncestor(ctx, start, head)
-	if err != nil {
-		return err
-	}
-	if beside {
+	if beside, err := w.isAncestor(ctx, start, head); beside && err == nil {
 		return refuse(head, "", "trust/rewritten",
 			"the last accepted revision %s is not on the first-parent chain of the branch, as when a merge has its parents swapped: move the branch back to it and merge the other way round", start)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return refuse(head, "", "trust/rewritten",
 		"the branch does not contain the last accepted revision %s: its history was rewritten, or it is another branch; move it back to that revision or to something built on it", start)

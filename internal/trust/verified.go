@@ -38,7 +38,7 @@ type Step struct {
 	Signer            string        // principal; whoever Author and Committer say counts for nothing
 	Author, Committer gitrepo.Ident // as the commit claims
 	FirstSeen         time.Time     // as of when keys were judged
-	Approvers         []string      // principals whose consent counted, sorted, the signer among them
+	Approvers         []string      // principals whose consent counted for some path, sorted; nobody's if nothing changed
 	Changed           []gitrepo.Change
 	Judged            []Judged // how each rule was met
 }
@@ -49,7 +49,8 @@ type Judged struct {
 	Needed   int
 	Consents []string // the principals who counted, sorted
 	Basis    Basis
-	Paths    []string // in the order of Changed; an effect as "path → path it was judged as"
+	Count    int      // of paths
+	Paths    []string // the first 10,000, in the order of Changed; an effect as "path → path it was judged as"
 }
 
 // Basis is on which count a rule was met.

@@ -48,8 +48,10 @@ warn contains {
 	input.document.kind == "Budget"
 	facts.production
 	not input.document.spec.soft_budget
-	count(object.get(input.document.spec, "alert_thresholds", [])) == 0
+	not has_thresholds
 }
+
+has_thresholds if facts.filled(input.document.spec.alert_thresholds)
 
 enforced if {
 	input.document.spec.on_exceed in {"block", "downgrade"}

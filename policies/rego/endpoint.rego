@@ -75,6 +75,7 @@ warn contains {
 	"path": path,
 	"message": "this name stands for another model tomorrow, without any change here: name a fixed version in production",
 } if {
+	input.document.kind in {"ModelEndpoint", "PromptTemplate"}
 	facts.production
 	some path, model in models
 	is_string(model)
@@ -95,9 +96,9 @@ local(url) if {
 
 resilient if input.document.spec.retry.attempts > 0
 
-resilient if count(input.document.spec.fallbacks) > 0
+resilient if facts.filled(input.document.spec.fallbacks)
 
-resilient if count(input.document.spec.targets) > 1
+resilient if input.document.spec.targets[1]
 
 within(target, audience) if count(hosts(target) & audience) > 0
 

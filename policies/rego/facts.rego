@@ -6,9 +6,7 @@ package lcm.facts
 
 # An environment counts as production by its name: production, prod or live, alone or with a suffix
 # such as production-eu.
-production if input.document.environment in {"production", "prod", "live"}
-
-production if strings.any_prefix_match(input.document.environment, ["production-", "prod-", "live-"])
+production if split(input.document.environment, "-")[0] in {"production", "prod", "live"}
 
 ranks := {"public": 0, "internal": 1, "confidential": 2, "restricted": 3}
 
@@ -23,6 +21,12 @@ rank_of_target := object.get(ranks, object.get(input.target, "maxClassification"
 reference(ref) := input.references[trim_left(ref, "/")] if is_string(ref)
 
 units := {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000, "w": 604800000}
+
+# filled holds for lists with something in them.
+filled(list) if {
+	is_array(list)
+	list != []
+}
 
 # milliseconds gives the length of a duration such as 90d; undefined if it is none.
 milliseconds(duration) := to_number(parts[1]) * units[parts[2]] if {

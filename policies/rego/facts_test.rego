@@ -70,6 +70,13 @@ test_milliseconds if {
 	}
 }
 
+test_filled if {
+	facts.filled([1])
+	every other in [[], null, 7, "a", {"a": 1}] {
+		not facts.filled(other)
+	}
+}
+
 test_amount if {
 	facts.amount("12.50") == 12.5
 	facts.amount("9.5") < facts.amount("10")

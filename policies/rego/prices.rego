@@ -13,6 +13,7 @@ warn contains {
 	input.document.kind == "PriceMap"
 	some model, prices in input.document.spec.models
 	some field, price in prices
+	is_string(field)
 	regex.match(`_per_token|_token_cost$`, field)
 	facts.amount(price) > 0.01
 }

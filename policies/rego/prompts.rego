@@ -10,5 +10,6 @@ warn contains {
 } if {
 	input.document.kind == "PromptTemplate"
 	some field, _ in input.document.spec.input.schema
+	is_string(field)
 	regex.match(`(?i)^(.*_)?(api_?key|password|passphrase|client_?secret|private_?key|access_?token)[?]?(\(.*)?$`, field)
 }

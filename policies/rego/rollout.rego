@@ -12,7 +12,7 @@ deny contains {
 } if {
 	input.document.kind == "Rollout"
 	facts.production
-	count(object.get(input.document.spec, "alarms", [])) == 0
+	not watched
 }
 
 # METADATA
@@ -25,3 +25,5 @@ warn contains {
 	input.document.kind == "Rollout"
 	input.document.spec.growth_factor > 50
 }
+
+watched if facts.filled(input.document.spec.alarms)

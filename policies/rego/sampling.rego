@@ -22,6 +22,7 @@ deny contains {
 	"path": array.concat(path, ["temperature"]),
 	"message": "a temperature above 1.0 is for experiments: lower it in production",
 } if {
+	input.document.kind in {"Preset", "PromptTemplate"}
 	facts.production
 	some path, config in configs
 	config.temperature > 1
