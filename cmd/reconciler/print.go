@@ -13,6 +13,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
 // version is what the build says of itself.
@@ -91,7 +92,7 @@ func passJSON(r *reconcile.Report) reportJSON {
 func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 	var b strings.Builder
 	if r.Refusal != nil {
-		fmt.Fprintf(&b, "REFUSED %s\n", r.Refusal)
+		writeRefusal(&b, r.Refusal)
 		if r.Revision != "" {
 			fmt.Fprintf(&b, "  still at %s, the last good revision\n", r.Revision.Short())
 		}
@@ -112,6 +113,14 @@ func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 	fmt.Fprintln(&b, summary(r, o))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func writeRefusal(b *strings.Builder, f *trust.Refusal) {
+	fmt.Fprintf(b, "REFUSED commit %s: %s\n  ", f.Commit.Short(), f.Rule)
+	if f.Path != "" {
+		fmt.Fprintf(b, "%s: ", f.Path)
+	}
+	fmt.Fprintln(b, f.Reason)
 }
 
 func writeHeld(b *strings.Builder, held []reconcile.Held) {

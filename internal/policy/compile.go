@@ -33,6 +33,8 @@ func compile(ctx context.Context, sources map[string][]byte, reserved []string) 
 		pack     *pack
 		findings []diag.Finding
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxCompile)
+	defer cancel()
 	// The compiler cannot be stopped, so a source that keeps it busy for ever is left behind.
 	done := make(chan result, 1)
 	go func() {
@@ -44,8 +46,6 @@ func compile(ctx context.Context, sources map[string][]byte, reserved []string) 
 		p, f := compileAll(ctx, sources, reserved)
 		done <- result{p, f}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, maxCompile)
-	defer cancel()
 	select {
 	case r := <-done:
 		return r.pack, diag.Sort(r.findings)

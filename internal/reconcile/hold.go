@@ -13,10 +13,13 @@ import (
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
+// refHeld is the rule by which a namespace is held for another's sake: it is looked at in every pass.
+const refHeld = "ref/held"
+
 // holdDependents holds what refers to a namespace that is held, in this pass or since an earlier one,
 // and so on until nothing more is added.
 func (r *Reconciler) holdDependents(js []*judged) error {
-	held, fresh := map[lcm.Namespace]bool{}, map[lcm.Namespace]bool{}
+	held := map[lcm.Namespace]bool{}
 	pending, err := r.State.Pending()
 	if err != nil {
 		return err
@@ -25,7 +28,7 @@ func (r *Reconciler) holdDependents(js []*judged) error {
 		held[ns] = len(n.Held) > 0
 	}
 	for _, j := range js {
-		held[j.namespace], fresh[j.namespace] = j.held(), true
+		held[j.namespace] = j.held()
 	}
 	for again := true; again; {
 		again = false
@@ -35,7 +38,7 @@ func (r *Reconciler) holdDependents(js []*judged) error {
 			}
 			for _, s := range j.services {
 				if on := s.In(j.namespace.Environment); held[on] {
-					j.findings = append(j.findings, diag.Errorf(diag.Position{File: folder(j.namespace), Line: 1, Column: 1}, "ref/held",
+					j.findings = append(j.findings, diag.Errorf(diag.Position{File: folder(j.namespace), Line: 1, Column: 1}, refHeld,
 						"it refers to %s, which is held", on))
 					held[j.namespace], again = true, true
 					break
@@ -148,5 +151,5 @@ func (b *deleteBudget) finding(p *plan.Namespace, n int) diag.Finding {
 		why = "which empties the namespace"
 	}
 	return diag.Errorf(diag.Position{File: folder(p.Namespace), Line: 1, Column: 1}, "deletes/held",
-		"%d entries would be deleted, %s: an approved commit with the line \"%s %d\" in its message accepts it", n, why, deletesTrailer, n)
+		"%d of its entries would be deleted, %s: an approved commit with the line \"%s %d\" in its message accepts it", n, why, deletesTrailer, n)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/tree"
@@ -90,7 +91,8 @@ func (j *job) addPending() error {
 		return err
 	}
 	for ns, n := range pending {
-		if len(n.Failed) > 0 || n.Deletes > 0 {
+		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool { return f.Rule == refHeld })
+		if len(n.Failed) > 0 || n.Deletes > 0 || waits {
 			j.also[ns] = true
 		}
 	}

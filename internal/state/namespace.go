@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -185,6 +186,11 @@ func (t *tx) end(ns lcm.Namespace, o Outcome, now time.Time) error {
 			return err
 		}
 	}
+	if len(o.Deleted) > 0 {
+		if err := t.forget(ns.Org, now.Add(-keepDeletes)); err != nil {
+			return err
+		}
+	}
 	for target, n := range o.Deleted {
 		at := strings.Join([]string{ns.Org, target, now.UTC().Format(time.RFC3339Nano), key}, "\x00")
 		if err := t.put(bucketDeletes, at, n); err != nil {
@@ -204,6 +210,33 @@ func (t *tx) end(ns lcm.Namespace, o Outcome, now time.Time) error {
 		return err
 	}
 	return t.put(bucketNamespaces, key, o.State)
+}
+
+// keepDeletes is how long deletions are remembered: longer than the day over which they are counted.
+const keepDeletes = 48 * time.Hour
+
+// forget drops a tenant's deletions from before a time.
+func (t *tx) forget(org string, before time.Time) error {
+	var old []string
+	err := each(t, bucketDeletes, org+"\x00", func(key string, _ []byte) error {
+		at, err := deletedAt(key)
+		if err == nil && at.Before(before) {
+			old = append(old, key)
+		}
+		return err
+	})
+	for _, key := range old {
+		err = errors.Join(err, t.delete(bucketDeletes, key))
+	}
+	return err
+}
+
+func deletedAt(key string) (time.Time, error) {
+	part := strings.Split(key, "\x00")
+	if len(part) != 4 {
+		return time.Time{}, fmt.Errorf("state record %s: %w", bucketDeletes, ErrTampered)
+	}
+	return time.Parse(time.RFC3339Nano, part[2])
 }
 
 // depend keeps the reverse index of references.
@@ -268,8 +301,7 @@ func (db *DB) Counts(org string, since time.Time) (have, deleted map[string]int,
 			return err
 		}
 		return each(t, bucketDeletes, org+"\x00", func(key string, raw []byte) error {
-			part := strings.Split(key, "\x00")
-			at, err := time.Parse(time.RFC3339Nano, part[2])
+			at, err := deletedAt(key)
 			if err != nil || at.Before(since) {
 				return err
 			}
@@ -277,7 +309,7 @@ func (db *DB) Counts(org string, since time.Time) (have, deleted map[string]int,
 			if err := t.open(bucketDeletes, key, raw, &n); err != nil {
 				return err
 			}
-			deleted[part[1]] += n
+			deleted[strings.Split(key, "\x00")[1]] += n
 			return nil
 		})
 	})
