@@ -24,13 +24,14 @@ import (
 	lcmcue "github.com/llm-config-manager/lcm/schemas/cue"
 )
 
-// Packs compiles schemas and policies, and keeps what it compiled last: most revisions change neither.
-// The zero value is ready.
+// Packs compiles schemas and policies, and keeps what it compiled last, or why it could not: most
+// revisions change neither. The zero value is ready.
 type Packs struct {
-	mu     sync.Mutex
-	sum    string
-	schema *schema.Schema
-	policy *policy.Policy
+	mu       sync.Mutex
+	sum      string
+	schema   *schema.Schema
+	policy   *policy.Policy
+	findings []diag.Finding
 }
 
 // Rules is the battery for one revision.
@@ -59,21 +60,30 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if sum := digest(ownCUE, ownRego); sum != p.sum || p.schema == nil {
-		s, more := schema.New(ownCUE)
-		findings = append(findings, more...)
-		r, more := policy.New(ctx, ownRego)
-		findings = append(findings, more...)
-		if s == nil || r == nil || diag.Failed(findings) {
-			return nil, findings, ctx.Err()
-		}
-		p.sum, p.schema, p.policy = sum, s, r
+	if err := p.compile(ctx, ownCUE, ownRego); err != nil {
+		return nil, nil, err
 	}
-	if t == nil {
+	findings = append(findings, p.findings...)
+	if t == nil || diag.Failed(p.findings) {
 		return nil, findings, nil
 	}
 	findings = append(findings, access(fsys, p.schema)...)
 	return &Rules{tree: t, schema: p.schema, policy: p.policy, alone: map[string][]diag.Finding{}}, findings, nil
+}
+
+// compile compiles what differs from the last time. What was found wrong then is wrong now.
+func (p *Packs) compile(ctx context.Context, ownCUE, ownRego map[string][]byte) error {
+	sum := digest(ownCUE, ownRego)
+	if sum == p.sum {
+		return nil
+	}
+	s, findings := schema.New(ownCUE)
+	r, more := policy.New(ctx, ownRego)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p.sum, p.schema, p.policy, p.findings = sum, s, r, append(findings, more...)
+	return nil
 }
 
 const maxModules = 256

@@ -13,20 +13,17 @@ import (
 // checkComplete makes sure that all that the objects of a pack name is in the pack or in the mirror.
 func (r *Repo) checkComplete(ctx context.Context, p *pack) error {
 	rd := newReader()
-	for i := range p.count {
+	places := p.places()
+	for _, offset := range places[:len(places)-1] { // in this order bases are met before deltas
 		if err := ctx.Err(); err != nil {
 			return err
-		}
-		offset, ok := p.offset(i)
-		if !ok {
-			return errDamaged
 		}
 		if t, ok := p.plainType(rd, offset); ok && t == plumbing.BlobObject {
 			continue // names nothing; its hash was checked when indexing
 		}
 		t, data, err := r.objects.unpack(rd, p, offset, r.limits.objectBytes())
 		if err != nil {
-			return fmt.Errorf("object %s: %w", p.id(i), err)
+			return err
 		}
 		err = references(t, data, func(id plumbing.Hash, _ plumbing.ObjectType) error {
 			if _, ok := p.find(id); ok {
@@ -39,7 +36,7 @@ func (r *Repo) checkComplete(ctx context.Context, p *pack) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("what was fetched is incomplete: %s %s: %w", t, p.id(i), err)
+			return fmt.Errorf("what was fetched is incomplete: a %s in it: %w", t, err)
 		}
 	}
 	return nil

@@ -34,8 +34,8 @@ type pack struct {
 	longs []byte // 64-bit offsets, for those whose high bit is set
 	fan   [256]uint32
 
-	order sync.Once
-	ends  []int64 // all offsets, ascending: where each entry ends
+	order  sync.Once
+	sorted []int64 // see places
 }
 
 // openPack opens a pack by the name of its index.
@@ -115,22 +115,27 @@ func (p *pack) offset(i int) (int64, bool) {
 	return off, off > 0
 }
 
-// end is where the entry at offset ends: where the next begins, or the pack's trailing hash.
-func (p *pack) end(offset int64) int64 {
+// places lists all offsets in order, and at last where the pack's trailing hash begins.
+func (p *pack) places() []int64 {
 	p.order.Do(func() {
-		p.ends = make([]int64, 0, p.count+1)
+		p.sorted = make([]int64, 0, p.count+1)
 		for i := range p.count {
 			off, _ := p.offset(i)
-			p.ends = append(p.ends, off)
+			p.sorted = append(p.sorted, off)
 		}
-		p.ends = append(p.ends, p.size-int64(idSize))
-		slices.Sort(p.ends)
+		p.sorted = append(p.sorted, p.size-int64(idSize))
+		slices.Sort(p.sorted)
 	})
-	i, ok := slices.BinarySearch(p.ends, offset)
-	if !ok || i+1 >= len(p.ends) {
+	return p.sorted
+}
+
+// end is where the entry at offset ends: where the next begins.
+func (p *pack) end(offset int64) int64 {
+	i, ok := slices.BinarySearch(p.places(), offset)
+	if !ok || i+1 >= len(p.sorted) {
 		return offset
 	}
-	return p.ends[i+1]
+	return p.sorted[i+1]
 }
 
 // withPrefix calls found for each id that begins with the hexadecimal prefix.

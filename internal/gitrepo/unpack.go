@@ -32,7 +32,7 @@ type reader struct {
 }
 
 func newReader() *reader {
-	return &reader{hasher: newObjectHasher(), src: fileReader{buf: make([]byte, 0, 4096)}}
+	return &reader{hasher: newObjectHasher()}
 }
 
 // entry is the head of an object in a pack.
@@ -46,7 +46,7 @@ type entry struct {
 
 // entryAt reads the head of the entry at offset, leaving rd.src at its compressed bytes.
 func (rd *reader) entryAt(p *pack, offset int64) (e entry, err error) {
-	rd.src.seek(p.file, offset)
+	rd.src.seekPack(p, offset)
 	c, err := rd.src.ReadByte()
 	if err != nil {
 		return e, err
@@ -229,7 +229,7 @@ func (rd *reader) loose(path string, limit int64) (plumbing.ObjectType, []byte, 
 
 // looseHead reads "blob 12\x00".
 func (rd *reader) looseHead(f *os.File) (plumbing.ObjectType, int64, error) {
-	rd.src.seek(f, 0)
+	rd.src.seekFile(f)
 	if err := rd.start(); err != nil {
 		return 0, 0, err
 	}
@@ -288,51 +288,4 @@ func (o *objects) size(id plumbing.Hash) (size int64, err error) {
 		return 0, errDamaged
 	}
 	return deltaSize(head)
-}
-
-// fileReader reads a file by position, through a small buffer that most objects fit in.
-type fileReader struct {
-	file *os.File
-	next int64 // position after the buffer
-	buf  []byte
-	at   int
-}
-
-func (r *fileReader) seek(f *os.File, offset int64) {
-	r.file, r.next, r.buf, r.at = f, offset, r.buf[:0], 0
-}
-
-func (r *fileReader) pos() int64 { return r.next - int64(len(r.buf)-r.at) }
-
-func (r *fileReader) fill() error {
-	n, err := r.file.ReadAt(r.buf[:cap(r.buf)], r.next)
-	r.buf, r.at, r.next = r.buf[:n], 0, r.next+int64(n)
-	if n > 0 {
-		return nil
-	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-func (r *fileReader) Read(p []byte) (int, error) {
-	if r.at == len(r.buf) {
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, r.buf[r.at:])
-	r.at += n
-	return n, nil
-}
-
-func (r *fileReader) ReadByte() (byte, error) {
-	if r.at == len(r.buf) {
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-	}
-	r.at++
-	return r.buf[r.at-1], nil
 }

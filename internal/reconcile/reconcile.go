@@ -48,6 +48,7 @@ type Reconciler struct {
 	stores      map[string]store.Target
 	fingerprint []byte
 	packs       check.Packs
+	trusted     trust.Cache // spares the next pass what this one verified
 }
 
 // New returns a reconciler.
@@ -157,7 +158,7 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	}
 	seen := r.clock(o)
 	verified, err := trust.Verify(ctx, r.Repo, trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants,
-		Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted}, from, head)
+		Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted, Cache: &r.trusted}, from, head)
 	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
 		report.Refusal = refusal
 	} else if err != nil {

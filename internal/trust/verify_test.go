@@ -157,7 +157,7 @@ func TestRollbackIsBounded(t *testing.T) {
 	p := design()
 	p.rules[1] = `{paths: [".lcm/**", ".sops.yaml", "lcm.yaml", "schemas/**", "policies/**"], roles: [global-admin], approvals: 2, rollbackApprovals: 1}`
 	// What stood before the introduction was never accepted.
-	before := w.commit("alice", files{policyFile: p.String(), "lcm.yaml": settingsText, prod: config("old"), ".sops.yaml": "a: 1\n"})
+	before := w.commit("alice", files{policyFile: p.String(), "lcm.yaml": settingsText, prod: config("old"), "schemas/cue/x.cue": "a: 1\n"})
 	root := w.commit("alice", files{prod: config("1")}, before)
 	w.cfg.Introduction = root
 	w.refuses(root, w.commit("bob", files{prod: config("old")}, root), "trust/approvals")
@@ -165,7 +165,7 @@ func TestRollbackIsBounded(t *testing.T) {
 	// Settings are never rolled back, even where a rule says so; nor are sealed values, nor content
 	// that was only in a commit of a side branch.
 	sealed := service + "production/key.sops.yaml"
-	next := files{".sops.yaml": "a: 2\n", sealed: secret("one")}
+	next := files{"schemas/cue/x.cue": "a: 2\n", sealed: secret("one")}
 	side := w.commit("carol", next, root)
 	mid := w.commit("alice", next, root, side)
 	next = files{sealed: secret("two"), prod: config("2")}
@@ -173,7 +173,7 @@ func TestRollbackIsBounded(t *testing.T) {
 	s2 := w.commit("bob", next, s1)
 	head := w.commit("alice", next, mid, s2)
 	w.accepts(root, head)
-	w.refuses(head, w.commit("alice", files{".sops.yaml": "a: 1\n"}, head), "trust/approvals")
+	w.refuses(head, w.commit("alice", files{"schemas/cue/x.cue": "a: 1\n"}, head), "trust/approvals")
 	w.refuses(head, w.commit("bob", files{sealed: secret("one")}, head), "trust/approvals")
 	w.refuses(head, w.commit("bob", files{prod: config("draft")}, head), "trust/approvals")
 	w.accepts(head, w.commit("bob", files{prod: config("1")}, head))
@@ -210,6 +210,16 @@ func TestRotationBot(t *testing.T) {
 	w.t = t
 	// A person named in no rotation needs the usual approvals.
 	w.refuses(root, w.commit("bob", files{sealed: secret("two")}, root), "trust/approvals")
+}
+
+// Being named does not carry a bot beyond its tenant.
+func TestRotationStaysInItsTenant(t *testing.T) {
+	sealed := "namespaces/globex/ml/chat/production/key.sops.yaml"
+	w := newWorld(t)
+	p := design()
+	p.rules = append(p.rules[2:], `{paths: [".lcm/**", "lcm.yaml"], roles: [global-admin], approvals: 2}`)
+	root := w.introduce(p, files{sealed: secret("one")})
+	w.refuses(root, w.commit("rotator", files{sealed: secret("two")}, root), "trust/approvals")
 }
 
 // A rule that says nothing of rotation still holds.

@@ -1,0 +1,119 @@
+package gitrepo
+
+import (
+	"io"
+	"os"
+)
+
+// Blocks of packs that a reader keeps. What is read together lies together in a pack, so that most
+// reads need no system call.
+const (
+	blockSize = 32 << 10
+	maxBlocks = 16
+)
+
+// block is an aligned piece of a pack.
+type block struct {
+	p      *pack
+	number int64
+	data   []byte
+}
+
+// fileReader reads a pack by position, or a loose object from its beginning.
+type fileReader struct {
+	p    *pack // nil: a loose object
+	file *os.File
+	next int64  // position after buf
+	buf  []byte // what was read and is yet to be taken
+	own  []byte // memory for loose objects
+
+	blocks [maxBlocks]block
+	oldest int
+}
+
+func (r *fileReader) seekPack(p *pack, offset int64) {
+	r.p, r.file, r.next, r.buf = p, p.file, offset, nil
+}
+
+func (r *fileReader) seekFile(f *os.File) {
+	r.p, r.file, r.next, r.buf = nil, f, 0, nil
+}
+
+func (r *fileReader) pos() int64 { return r.next - int64(len(r.buf)) }
+
+func (r *fileReader) fill() (err error) {
+	if r.p == nil {
+		if r.own == nil {
+			r.own = make([]byte, 4096)
+		}
+		r.buf, err = readAt(r.file, r.own, r.next)
+	} else {
+		r.buf, err = r.block(r.next / blockSize)
+		if skip := r.next % blockSize; err == nil && skip < int64(len(r.buf)) {
+			r.buf = r.buf[skip:]
+		} else if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	if err != nil {
+		r.buf = nil
+		return err
+	}
+	r.next += int64(len(r.buf))
+	return nil
+}
+
+// block returns a block of the current pack, from memory if it is among the last ones read.
+func (r *fileReader) block(number int64) ([]byte, error) {
+	for i := range r.blocks {
+		if b := &r.blocks[i]; b.p == r.p && b.number == number {
+			return b.data, nil
+		}
+	}
+	b := &r.blocks[r.oldest]
+	r.oldest = (r.oldest + 1) % maxBlocks
+	b.p = nil // until it is whole
+	data, err := readAt(r.file, b.data[:cap(b.data)], number*blockSize)
+	if err != nil {
+		return nil, err
+	}
+	b.p, b.number, b.data = r.p, number, data
+	return data, nil
+}
+
+// readAt fills buf as far as the file goes; at its end there is an error.
+func readAt(f *os.File, buf []byte, offset int64) ([]byte, error) {
+	if len(buf) == 0 {
+		buf = make([]byte, blockSize)
+	}
+	n, err := f.ReadAt(buf, offset)
+	if n > 0 {
+		return buf[:n], nil
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	if len(r.buf) == 0 {
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.buf)
+	r.buf = r.buf[n:]
+	return n, nil
+}
+
+func (r *fileReader) ReadByte() (byte, error) {
+	if len(r.buf) == 0 {
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	c := r.buf[0]
+	r.buf = r.buf[1:]
+	return c, nil
+}
