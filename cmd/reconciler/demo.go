@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -138,7 +139,7 @@ func (d *demo) unsignedCommit() error {
 	if err := d.showSame(demoEndpoint, good); err != nil {
 		return err
 	}
-	d.say("   The branch is moved back to the last accepted revision, as a team would.")
+	d.say("   the team moves the branch back to the last accepted revision")
 	return d.moveBack()
 }
 
@@ -159,7 +160,6 @@ func (d *demo) schemaViolation() error {
 	if err := d.commit("bob", map[string][]byte{demoBroken: broken}, "assistant: hotter in development"); err != nil {
 		return err
 	}
-	d.broken = d.head
 	if err := d.commit("dave", map[string][]byte{demoOtherFile: other}, "answers: be concise"); err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (d *demo) schemaViolation() error {
 }
 
 func (d *demo) revert() error {
-	d.step("git revert, of the broken commit and of the change of step 2; a way back in production needs one consent, not two")
+	d.step("git revert of the broken commit, and of step 2: a way back in production needs one consent, not two")
 	was, err := d.value(demoEndpoint)
 	if err != nil {
 		return err
@@ -195,10 +195,10 @@ func (d *demo) revert() error {
 	if err := d.expect(r, exitDone); err != nil {
 		return err
 	}
-	if err := d.showChange(demoEndpoint, was); err != nil {
-		return err
+	if now, err := d.value(demoEndpoint); err != nil || now != d.before {
+		return errors.Join(err, errors.New("the demo went wrong: the old value is not back"))
 	}
-	return d.showSame(demoEndpoint, d.before)
+	return d.showChange(demoEndpoint, was)
 }
 
 // pass makes one pass, as reconciler once does, and prints what it says.
@@ -227,13 +227,23 @@ func (d *demo) expect(r *reconcile.Report, code int) error {
 	return nil
 }
 
+// value is what the store holds for an address, as JSON; of the tuning only the temperature.
 func (d *demo) value(address string) (string, error) {
 	a, err := lcm.ParseAddress(address)
 	if err != nil {
 		return "", err
 	}
 	v, _, err := d.daemon.Targets["runtime"].Get(d.ctx, a)
-	return string(v), err
+	if err != nil || address != demoEndpoint {
+		return string(v), err
+	}
+	var preset struct {
+		Config struct {
+			Temperature json.Number `json:"temperature"`
+		} `json:"config"`
+	}
+	err = json.Unmarshal(v, &preset)
+	return "temperature " + preset.Config.Temperature.String(), err
 }
 
 func (d *demo) showChange(address, before string) error {
@@ -244,7 +254,7 @@ func (d *demo) showChange(address, before string) error {
 	if now == before {
 		return errors.New("the demo went wrong: the value did not change")
 	}
-	d.say("   %s\n     was %s\n     is  %s", address, before, now)
+	d.say("   store: %s: %s, was %s", address, now, before)
 	return nil
 }
 
@@ -256,7 +266,7 @@ func (d *demo) showSame(address, want string) error {
 	if now != want {
 		return errors.New("the demo went wrong: the value is another")
 	}
-	d.say("   %s is still, or again, %s", address, now)
+	d.say("   store: %s: still %s", address, now)
 	return nil
 }
 

@@ -33,7 +33,6 @@ type demo struct {
 	daemon  *app
 	head    lcm.Revision
 	intro   lcm.Revision
-	broken  lcm.Revision
 	before  string
 	steps   int
 }

@@ -167,7 +167,7 @@ func summary(r *reconcile.Report, o reconcile.Options) string {
 	if changes == 0 {
 		return fmt.Sprintf("%s: nothing to change (%s)", r.Revision.Short(), took)
 	}
-	return fmt.Sprintf("%s: %s %d changes: %s (%s)", r.Revision.Short(), verb, changes, strings.Join(parts, ", "), took)
+	return fmt.Sprintf("%s: %s %s: %s (%s)", r.Revision.Short(), verb, plural(changes, "change"), strings.Join(parts, ", "), took)
 }
 
 // count is what one target was given.

@@ -69,6 +69,7 @@ func OpenMirror(cfg Config) (*Repo, error) {
 		return nil, fmt.Errorf("opening the mirror: %w", err)
 	}
 	r.remote, r.branch = remote, branch
+	r.objects.alone = true
 	if err := r.sweep(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

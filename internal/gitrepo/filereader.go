@@ -117,3 +117,20 @@ func (r *fileReader) ReadByte() (byte, error) {
 	r.buf = r.buf[1:]
 	return c, nil
 }
+
+// copy writes the next n bytes to w.
+func (r *fileReader) copy(w io.Writer, n int64) error {
+	for n > 0 {
+		if len(r.buf) == 0 {
+			if err := r.fill(); err != nil {
+				return err
+			}
+		}
+		part := r.buf[:min(int64(len(r.buf)), n)]
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+		r.buf, n = r.buf[len(part):], n-int64(len(part))
+	}
+	return nil
+}

@@ -14,7 +14,7 @@ import (
 func (o *objects) write(t plumbing.ObjectType, data []byte) (plumbing.Hash, error) {
 	id, ok := newObjectHasher().sum(t, data)
 	if !ok {
-		return id, errors.New("refusing to write an object that shows the marks of a SHA-1 collision attack")
+		return id, errCollision
 	}
 	if there, err := o.has(id); there || err != nil {
 		return id, err

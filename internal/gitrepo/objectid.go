@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"errors"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -38,14 +39,26 @@ func (h *objectHasher) matches(id plumbing.Hash, t plumbing.ObjectType, data []b
 	return ok && got == id
 }
 
+var errCollision = errors.New("an object shows the marks of a SHA-1 collision attack")
+
 func (h *objectHasher) sum(t plumbing.ObjectType, data []byte) (id plumbing.Hash, ok bool) {
+	h.start(t, int64(len(data)))
+	h.Write(data)
+	return h.end()
+}
+
+// start begins an object, whose bytes are then to be written to h.
+func (h *objectHasher) start(t plumbing.ObjectType, size int64) {
 	h.Reset()
 	var buf [32]byte
 	head := append(buf[:0], t.String()...)
 	head = append(head, ' ')
-	head = strconv.AppendInt(head, int64(len(data)), 10)
+	head = strconv.AppendInt(head, size, 10)
 	h.Write(append(head, 0))
-	h.Write(data)
+}
+
+// end gives the id of the object; false if a collision attack shows.
+func (h *objectHasher) end() (id plumbing.Hash, ok bool) {
 	detector, ok := h.Hash.(interface {
 		CollisionResistantSum([]byte) ([]byte, bool)
 	})

@@ -22,6 +22,7 @@ const maxAlternates = 16
 type objects struct {
 	limits Limits
 	dirs   []string // the repository's own first
+	alone  bool     // nobody else adds packs: no need to look for new ones
 	bases  *baseCache
 	pool   sync.Pool // *reader
 
@@ -88,6 +89,9 @@ func withAlternates(dir string) ([]string, error) {
 // rescan opens packs that appeared since the last scan, and reports whether there were any. A pack
 // that disappeared stays open and readable: its objects are in another by now.
 func (o *objects) rescan() (found bool, err error) {
+	if o.alone {
+		return false, nil
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i, dir := range o.dirs {

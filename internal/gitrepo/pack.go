@@ -34,6 +34,8 @@ type pack struct {
 	longs []byte // 64-bit offsets, for those whose high bit is set
 	fan   [256]uint32
 
+	early map[plumbing.Hash]int64 // in place of an index, while a pack is being received
+
 	order  sync.Once
 	sorted []int64 // see places
 }
@@ -88,6 +90,10 @@ func (p *pack) id(i int) plumbing.Hash {
 
 // find looks an id up in the index.
 func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
+	if p.early != nil {
+		offset, ok = p.early[id]
+		return offset, ok
+	}
 	lo, hi := 0, int(p.fan[id[0]])
 	if id[0] > 0 {
 		lo = int(p.fan[id[0]-1])

@@ -151,8 +151,7 @@ func (w *packWriter) copied(s stored) (bool, error) {
 			return false, err
 		}
 	}
-	_, err = io.Copy(w, io.NewSectionReader(s.p.file, e.data, s.p.end(s.offset)-e.data))
-	return true, err
+	return true, w.rd.src.copy(w, s.p.end(s.offset)-e.data)
 }
 
 // head writes type and size of an entry.

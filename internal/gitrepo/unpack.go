@@ -21,7 +21,10 @@ type sizeError struct{ max int64 }
 
 func (e *sizeError) Error() string { return fmt.Sprintf("larger than %d bytes", e.max) }
 
-var errDamaged = errors.New("the repository is damaged")
+var (
+	errDamaged = errors.New("the repository is damaged")
+	errNoBase  = errors.New("a delta builds on an object that is not in its pack")
+)
 
 // reader holds what one reading goroutine needs, for reuse.
 type reader struct {
@@ -152,7 +155,7 @@ func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.Obj
 		if offset = e.base; offset == 0 {
 			var ok bool
 			if offset, ok = p.find(e.ref); !ok {
-				return 0, nil, errDamaged
+				return 0, nil, errNoBase
 			}
 		}
 	}

@@ -104,6 +104,8 @@ func TestAttack31CommentTag(t *testing.T) {
 	refused(t, k.Opener, testFile, replace(t, good, comment, replace(t, comment, "type:comment", "type:str")), "sops/mac")
 	element := line(t, list, "type:str]")
 	refused(t, k.Opener, testFile, replace(t, good, element, replace(t, element, "type:str", "type:comment")), "sops/mac")
+	// Nothing but comments: an empty list, of which the MAC knows nothing.
+	refused(t, k.Opener, testFile, replace(t, good, list, "    scopes:\n  "+comment), "sops/unsealed")
 }
 
 // Attack 32: the MAC goes over the values without their bounds or keys. A colon in a key is refused;

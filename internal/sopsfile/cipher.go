@@ -85,7 +85,8 @@ func (c *cipher) Encrypt(v any, key []byte, path string) (string, error) {
 	return c.aes.Encrypt(v, key, path)
 }
 
-const maxInt = 1 << 53
+// maxInt is the largest integer that JSON holds exactly.
+const maxInt int64 = 1 << 53
 
 func typed(kind, text string) (any, bool) {
 	switch kind {
@@ -93,7 +94,7 @@ func typed(kind, text string) (any, bool) {
 		return text, true
 	case "int":
 		i, err := strconv.Atoi(text)
-		return i, err == nil && strconv.Itoa(i) == text && i <= maxInt && i >= -maxInt
+		return i, err == nil && strconv.Itoa(i) == text && int64(i) <= maxInt && int64(i) >= -maxInt
 	case "float":
 		f, err := strconv.ParseFloat(text, 64)
 		return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)

@@ -12,9 +12,8 @@ import (
 )
 
 // decrypt opens all sealed values of a file whose shape was checked, and holds the MAC over the whole
-// against the one in the envelope.
-//
-// It returns what was sealed, by name: data, and previous if there is one.
+// against the one in the envelope. It returns what was sealed, by name: data, and previous if there
+// is one.
 func decrypt(file string, data []byte, env *envelope, key []byte) (map[string]any, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil || len(doc.Content) != 1 {

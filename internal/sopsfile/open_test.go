@@ -117,7 +117,6 @@ func TestRefusesStructure(t *testing.T) {
 		"empty value":             {"    limit: 1200\n", "    limit: \"\"\n", "sops/unsealed"},
 		"empty list":              {"    limit: 1200\n", "    limit: []\n", "sops/unsealed"},
 		"empty mapping":           {"    limit: 1200\n", "    limit: {}\n", "sops/unsealed"},
-		"list of comments":        {"      - canary-7d1f03-chat\n      - canary-7d1f03-embed\n", "      []\n", "sops/unsealed"},
 		"list of lists":           {"    limit: 1200\n", "    limit: [[1]]\n", "sops/structure"},
 		"timestamp":               {"    limit: 1200\n", "    limit: 2026-01-02T03:04:05Z\n", "sops/type"},
 		"integer beyond JSON":     {"    limit: 1200\n", fmt.Sprintf("    limit: %d\n", math.MaxInt64), "sops/value"},

@@ -225,11 +225,12 @@ func sopsDecrypt(t *testing.T, k *testKey, text []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sopsProgram(t, text, clear)
+	sopsProgram(t, k, text, clear)
 	return string(clear)
 }
 
-func sopsProgram(t *testing.T, sealed, want []byte) {
+// sopsProgram has the sops program open a file, and seal it again for us to open.
+func sopsProgram(t *testing.T, k *testKey, sealed, want []byte) {
 	t.Helper()
 	program, err := exec.LookPath("sops")
 	if err != nil {
@@ -250,5 +251,15 @@ func sopsProgram(t *testing.T, sealed, want []byte) {
 	}
 	if d := cmp.Diff(expected, have); d != "" {
 		t.Error(d)
+	}
+	if err := os.WriteFile(file, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := exec.Command(program, "-e", "--age", k.recipient, "--encrypted-regex", encryptedRegex, file).Output()
+	if err != nil {
+		t.Fatalf("sops -e: %v", err)
+	}
+	if s, err := k.open(testFile, again); err != nil || s.Reveal()["limit"] != int64(1200) {
+		t.Errorf("what sops -e made does not open: %v", err)
 	}
 }

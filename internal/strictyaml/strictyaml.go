@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -125,12 +126,15 @@ func syntax(file string, data []byte, err error) diag.Finding {
 	pos := diag.Position{File: file, Line: 1, Column: 1}
 	msg := "this is not valid YAML"
 	if m := errorLine.FindStringSubmatch(err.Error()); m != nil {
-		if n, e := strconv.Atoi(m[1]); e == nil {
-			pos.Line = n
-		}
 		text := strings.TrimPrefix(err.Error(), "yaml: ")
 		if _, after, ok := strings.Cut(text, ": "); ok && m[1] != "" {
 			text = after
+		}
+		if n, e := strconv.Atoi(m[1]); e == nil {
+			pos.Line = n
+			if countsFromZero(text) {
+				pos.Line++
+			}
 		}
 		if !strings.ContainsAny(text, "\"`") && len(text) < 100 {
 			msg += ": " + text
@@ -148,10 +152,22 @@ func syntax(file string, data []byte, err error) diag.Finding {
 	return diag.Errorf(pos, "yaml/syntax", "%s", msg)
 }
 
+// countsFromZero tells the complaints of the library's parser, which name the line before the one that
+// they mean, from those of its scanner.
+func countsFromZero(text string) bool {
+	return strings.HasPrefix(text, "did not find expected <") ||
+		slices.Contains([]string{
+			"did not find expected node content", "did not find expected key", "did not find expected '-' indicator",
+			"did not find expected ',' or ']'", "did not find expected ',' or '}'", "found undefined tag handle",
+			"found duplicate %YAML directive", "found duplicate %TAG directive", "found incompatible YAML document",
+		}, text)
+}
+
 type converter struct {
 	file     string
 	findings []diag.Finding
 	nodes    int
+	anchors  map[string]bool // those refused: what repeats them is no mistake of its own
 }
 
 func (c *converter) refuse(n *yaml.Node, rule, format string, args ...any) {
@@ -176,10 +192,10 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 		}
 		return nil
 	case n.Kind == yaml.AliasNode:
-		c.refuse(n, "yaml/alias", "aliases (*%s) are not allowed: write the value out, or refer to a key", n.Value)
+		c.alias(n)
 		return nil
 	case n.Anchor != "":
-		c.refuse(n, "yaml/anchor", "anchors (&%s) are not allowed: write the value out", n.Anchor)
+		c.anchor(n)
 		return nil
 	case n.Style&yaml.TaggedStyle != 0:
 		c.refuse(n, "yaml/tag", "tags such as %s are not allowed", n.Tag)
@@ -199,16 +215,35 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 	}
 }
 
+func (c *converter) anchor(n *yaml.Node) {
+	if c.anchors == nil {
+		c.anchors = map[string]bool{}
+	}
+	c.anchors[n.Anchor] = true
+	c.refuse(n, "yaml/anchor", "anchors (&%s) are not allowed: write the value out here and wherever it is repeated", n.Anchor)
+}
+
+func (c *converter) alias(n *yaml.Node) {
+	if !c.anchors[n.Value] {
+		c.refuse(n, "yaml/alias", "aliases (*%s) are not allowed: write the value out, or refer to a key", n.Value)
+	}
+}
+
 func (c *converter) mapping(n *yaml.Node, depth int) any {
 	m := make(map[string]any, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		switch {
-		case k.Kind == yaml.AliasNode || k.Anchor != "":
-			c.refuse(k, "yaml/alias", "anchors and aliases are not allowed")
+		case k.Kind == yaml.AliasNode:
+			c.alias(k)
+			continue
+		case k.Anchor != "":
+			c.anchor(k)
 			continue
 		case k.Kind == yaml.ScalarNode && k.Tag == "!!merge":
-			c.refuse(k, "yaml/merge-key", "merge keys (<<) are not allowed: write the fields out, or use metadata.merge: deep")
+			if v.Kind != yaml.AliasNode || !c.anchors[v.Value] {
+				c.refuse(k, "yaml/merge-key", "merge keys (<<) are not allowed: write the fields out, or use metadata.merge: deep")
+			}
 			continue
 		case k.Kind != yaml.ScalarNode || k.Style&yaml.TaggedStyle != 0:
 			c.refuse(k, "yaml/key", "a key must be a plain or quoted string")

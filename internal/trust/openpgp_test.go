@@ -182,6 +182,19 @@ func TestOpenPGPValidity(t *testing.T) {
 		t.Errorf("expired: %v", err)
 	}
 
+	// A subkey does not outlive its primary key.
+	if err := lasting.AddSigningSubkey(pgpConfig(born)); err != nil {
+		t.Fatal(err)
+	}
+	sig = pgpSign(t, lasting, payload, pgpConfig(now.Add(-time.Hour)))
+	ring = ringOf(t, pgpEntry(publicBlock(t, lasting)))
+	if _, err := ring.verify(sig, payload, now.Add(-time.Minute)); err != nil {
+		t.Error(err)
+	}
+	if _, err := ring.verify(sig, payload, now.Add(time.Minute)); err == nil || err.rule != "trust/expired-key" {
+		t.Errorf("primary key expired: %v", err)
+	}
+
 	sub := entity(t, "alice", pgpConfig(born))
 	if err := sub.AddSigningSubkey(pgpConfig(born, func(c *packet.Config) { c.KeyLifetimeSecs = year })); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package trust
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
@@ -64,6 +65,8 @@ func TestBroughtIsTheSetDifference(t *testing.T) {
 	m := w.commit("alice", files{"g": "1"}, b, x)
 	z := w.commit("alice", files{"h": "1"}, y, m)
 	island := w.commit("alice", files{"i": "1"})
+	landed := w.commit("alice", files{"k": "1"}, w.commit("alice", files{"i": "1"}, m, island))
+	island2 := w.commit("alice", files{"i": "2"}, island)
 	for name, c := range map[string]struct {
 		p       lcm.Revision
 		parents []lcm.Revision
@@ -74,6 +77,7 @@ func TestBroughtIsTheSetDifference(t *testing.T) {
 		"it took main in":       {m, []lcm.Revision{z}, []lcm.Revision{z, y}},
 		"nothing new":           {m, []lcm.Revision{x, a}, nil},
 		"from the first commit": {b, []lcm.Revision{y}, []lcm.Revision{y, x}},
+		"an island, once more":  {landed, []lcm.Revision{island2}, []lcm.Revision{island2}},
 		"an island":             {m, []lcm.Revision{island, y}, []lcm.Revision{island, y}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +106,35 @@ func TestBroughtIsTheSetDifference(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who merges on a side branch consents to what is the merge's own, not to what others wrote.
+func TestSideMerge(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	bobs := w.commit("bob", files{dev: config("1")}, root)
+	devs := w.commit("dev", files{prod: config("2")}, root)
+	joined := w.commit("bob", files{prod: config("2")}, bobs, devs)
+	w.refuses(root, w.commit("dave", files{dev: config("1"), prod: config("2")}, root, joined), "trust/approvals")
+	own := w.commit("bob", files{prod: config("3")}, bobs, devs)
+	w.accepts(root, w.commit("dave", files{dev: config("1"), prod: config("3")}, root, own))
+}
+
+// Without a record of acceptances, last counts whatever its age, and the walk's commits by theirs.
+func TestWithoutAcceptedAt(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	w.seen[root] = now.Add(-40 * 24 * time.Hour)
+	merge := func(main, fork lcm.Revision) lcm.Revision {
+		return w.commit("alice", files{prod: config("2")}, main, w.commit("bob", files{prod: config("2")}, fork))
+	}
+	w.accepts(root, merge(root, root))
+	next := w.commit("dev", files{dev: config("1")}, root)
+	w.seen[next] = now.Add(-31 * 24 * time.Hour)
+	w.refuses(root, merge(next, next), "trust/approvals")
+	w.seen[next] = now.Add(-29 * 24 * time.Hour)
+	w.accepts(root, merge(next, next))
+	w.refuses(next, merge(next, root), "trust/approvals")
 }
 
 // Where lcm.yaml cannot be used, documents are judged as settings, and it can be repaired.
