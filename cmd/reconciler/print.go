@@ -164,6 +164,9 @@ func summary(r *reconcile.Report, o reconcile.Options) string {
 		parts = append(parts, t.String())
 	}
 	took := r.Took.Round(time.Millisecond)
+	if r.Revision == "" {
+		return fmt.Sprintf("nothing is believed, so nothing was done (%s)", took)
+	}
 	if changes == 0 {
 		return fmt.Sprintf("%s: nothing to change (%s)", r.Revision.Short(), took)
 	}

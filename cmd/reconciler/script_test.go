@@ -6,11 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -26,7 +24,6 @@ import (
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
-	"github.com/llm-config-manager/lcm/internal/store/vault/vaulttest"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
 )
 
@@ -35,26 +32,6 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) { testscript.Run(t, params("testdata/scripts")) }
-
-// TestVaultScripts runs the scripts that need a real Vault. Each has a KV engine of its own.
-func TestVaultScripts(t *testing.T) {
-	server := vaulttest.Start(t)
-	p := params("testdata/vault")
-	p.Setup = func(env *testscript.Env) error {
-		for name, text := range map[string]string{"vault-token": server.RootToken, "vault-secret-id": server.SecretID} {
-			if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(text), 0o600); err != nil {
-				return err
-			}
-		}
-		env.Values["vault"] = server
-		env.Setenv("VAULT", server.Address)
-		env.Setenv("vault_role", server.RoleID)
-		env.Setenv("mount", server.Mount(t))
-		return setupScript(env)
-	}
-	p.Cmds["kv"] = cmdKV
-	testscript.Run(t, p)
-}
 
 func params(dir string) testscript.Params {
 	return testscript.Params{
@@ -74,36 +51,6 @@ func params(dir string) testscript.Params {
 			"canary":  cmdCanary,
 		},
 	}
-}
-
-// kv PATH: prints what Vault holds at a path of the script's engine: {data, version, metadata}.
-func cmdKV(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: kv PATH")
-	}
-	server := ts.Value("vault").(*vaulttest.Server)
-	req, err := http.NewRequest(http.MethodGet, server.Address+"/v1/"+ts.Getenv("mount")+"/data/"+args[0], nil)
-	ts.Check(err)
-	req.Header.Set("X-Vault-Token", server.RootToken)
-	resp, err := http.DefaultClient.Do(req)
-	ts.Check(err)
-	defer resp.Body.Close()
-	var answer struct {
-		Data struct {
-			Data     any
-			Metadata struct {
-				Version  int
-				Metadata map[string]string `json:"custom_metadata"`
-			}
-		}
-	}
-	ts.Check(json.NewDecoder(resp.Body).Decode(&answer))
-	if (resp.StatusCode == http.StatusOK) == neg {
-		ts.Fatalf("kv %s: status %d", args[0], resp.StatusCode)
-	}
-	out, err := json.Marshal(map[string]any{"data": answer.Data.Data, "version": answer.Data.Metadata.Version, "metadata": answer.Data.Metadata.Metadata})
-	ts.Check(err)
-	fmt.Fprintf(ts.Stdout(), "%s\n", out)
 }
 
 // People of the scripts' trust policy. Their keys are made from their names, so that scripts are repeatable.

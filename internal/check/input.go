@@ -3,6 +3,7 @@ package check
 import (
 	"sync"
 
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/tree"
@@ -12,10 +13,11 @@ import (
 type facts struct {
 	service *policy.Service
 	own     map[string]*tree.Entry
+	broken  bool // something in the namespace could not be resolved
 }
 
-func (r *Rules) facts(res *tree.Resolved) facts {
-	f := facts{service: &policy.Service{Keys: []policy.Key{}}, own: map[string]*tree.Entry{}}
+func newFacts(res *tree.Resolved) facts {
+	f := facts{service: &policy.Service{Keys: []policy.Key{}}, own: map[string]*tree.Entry{}, broken: diag.Failed(res.Findings)}
 	for _, e := range res.Entries {
 		f.own[e.Address.Key] = e
 		f.service.Keys = append(f.service.Keys, policy.Key{Key: e.Address.Key, Kind: e.Kind, Classification: e.Metadata.Classification, Target: e.Target})
@@ -23,9 +25,12 @@ func (r *Rules) facts(res *tree.Resolved) facts {
 	return f
 }
 
-func (r *Rules) input(e *tree.Entry, f facts) policy.Input {
+// input puts together what the policies see of an entry. It is not ok if the entry refers to something that
+// is there and could not be resolved: the finding about that holds this entry too, and the policies would
+// only say again that they know nothing of it.
+func (r *Rules) input(e *tree.Entry, f facts) (in policy.Input, ok bool) {
 	a, m := e.Address, e.Metadata
-	in := policy.Input{
+	in = policy.Input{
 		Document: policy.Document{Address: a.String(), Org: a.Org, Project: a.Project, Service: a.Name, Environment: a.Environment, Key: a.Key, Kind: e.Kind, Spec: e.Spec,
 			Metadata: policy.Metadata{Description: m.Description, Classification: m.Classification, Owner: m.Owner, Labels: m.Labels, Merge: m.Merge,
 				Inheritable: m.Inheritable, SharedWith: m.SharedWith, Audience: m.Audience}},
@@ -37,39 +42,34 @@ func (r *Rules) input(e *tree.Entry, f facts) policy.Input {
 		in.Target = &policy.Target{Name: e.Target, Secrets: t.Secrets, MaxClassification: t.MaxClassification}
 	}
 	for _, ref := range e.References {
-		if to := r.referred(ref.To, f); to != nil {
+		from := f
+		if ref.To.Namespace != a.Namespace {
+			from = r.others.facts(r.tree, ref.To.Namespace)
+		}
+		if to := from.own[ref.To.Key]; to != nil {
 			in.References[ref.To.String()] = sheet(to)
+		} else if from.broken {
+			return in, false
 		}
 	}
-	return in
-}
-
-// referred finds the entry that a reference leads to: in this namespace, or in one of another service.
-func (r *Rules) referred(a lcm.Address, f facts) *tree.Entry {
-	if e, ok := f.own[a.Key]; ok && e.Address == a {
-		return e
-	}
-	return r.others.entries(r.tree, a.Namespace)[a.Key]
+	return in, true
 }
 
 // others keeps namespaces that references lead to. The zero value is empty.
 type others struct {
 	mu       sync.Mutex
-	resolved map[lcm.Namespace]map[string]*tree.Entry
+	resolved map[lcm.Namespace]facts
 }
 
-func (o *others) entries(t *tree.Tree, ns lcm.Namespace) map[string]*tree.Entry {
+func (o *others) facts(t *tree.Tree, ns lcm.Namespace) facts {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if known, ok := o.resolved[ns]; ok {
 		return known
 	}
-	found := map[string]*tree.Entry{}
-	for _, e := range t.Resolve(ns).Entries {
-		found[e.Address.Key] = e
-	}
+	found := newFacts(t.Resolve(ns))
 	if o.resolved == nil {
-		o.resolved = map[lcm.Namespace]map[string]*tree.Entry{}
+		o.resolved = map[lcm.Namespace]facts{}
 	}
 	o.resolved[ns] = found
 	return found

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -15,7 +16,7 @@ import (
 // for concurrent use.
 func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, opened map[string]lcm.Secret) []diag.Finding {
 	var out []diag.Finding
-	facts := r.facts(res)
+	facts := newFacts(res)
 	for _, e := range res.Entries {
 		findings := r.standing(e)
 		if s, ok := opened[e.Address.Key]; ok && !diag.Failed(findings) {
@@ -36,16 +37,19 @@ func (r *Rules) standing(e *tree.Entry) []diag.Finding {
 	if len(e.Documents) != 1 {
 		return r.shape(e)
 	}
-	file := e.Documents[0].File
+	key := e.Documents[0].File
+	if r.ownCUE && len(e.References) > 0 {
+		key += "\x00" + e.Address.Environment // which the repository's own constraints see in the references
+	}
 	r.mu.Lock()
-	known, ok := r.alone[file]
+	known, ok := r.alone[key]
 	r.mu.Unlock()
 	if ok {
 		return known
 	}
 	known = r.shape(e)
 	r.mu.Lock()
-	r.alone[file] = known[:len(known):len(known)]
+	r.alone[key] = known[:len(known):len(known)]
 	r.mu.Unlock()
 	return known
 }
@@ -59,8 +63,9 @@ func (r *Rules) shape(e *tree.Entry) []diag.Finding {
 		return append(out, r.envelope(e.Documents[0])...)
 	}
 	if e.Kind == lcm.KindPromptTemplate {
-		for _, hit := range leak.Scan(e.Value()) {
-			out = append(out, diag.Errorf(e.Position(hit.Path...), hit.Rule, "%s", hit.Message))
+		value := e.Value()
+		for _, hit := range leak.Scan(value) {
+			out = append(out, diag.Errorf(e.LinePosition(lineOf(value, hit.Path), hit.Path...), hit.Rule, "%s", hit.Message))
 		}
 		return out
 	}
@@ -71,6 +76,21 @@ func (r *Rules) shape(e *tree.Entry) []diag.Finding {
 		}
 	}
 	return out
+}
+
+// lineOf counts the lines above the credential in the text at path.
+func lineOf(value any, path []string) int {
+	for _, step := range path {
+		m, _ := value.(map[string]any)
+		value = m[step]
+	}
+	text, _ := value.(string)
+	for i, line := range strings.Split(text, "\n") {
+		if leak.Contains(line) {
+			return i
+		}
+	}
+	return 0
 }
 
 // openedSecret checks the values of a secret's fields. The sentences are fixed: no value is in them.
@@ -85,7 +105,11 @@ func (r *Rules) openedSecret(e *tree.Entry, s lcm.Secret) []diag.Finding {
 }
 
 func (r *Rules) policies(ctx context.Context, e *tree.Entry, facts facts) []diag.Finding {
-	verdicts, err := r.policy.Evaluate(ctx, r.input(e, facts))
+	in, ok := r.input(e, facts)
+	if !ok {
+		return nil
+	}
+	verdicts, err := r.policy.Evaluate(ctx, in)
 	if err != nil {
 		return []diag.Finding{diag.Errorf(e.Position(), "policy/failed", "the policies could not be evaluated: %v", err)}
 	}

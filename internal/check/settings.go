@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/schema"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
 	"github.com/llm-config-manager/lcm/internal/trust"
@@ -18,42 +20,79 @@ const (
 	tenantsDir = ".lcm/tenants"
 )
 
-// settings checks who may change what. What lcm.yaml and .sops.yaml say is checked where they are loaded.
+// settings checks who may change what. What lcm.yaml and .sops.yaml say is checked where they are loaded,
+// and what is no plain file there too.
 func settings(fsys fs.FS) []diag.Finding {
-	data, err := fs.ReadFile(fsys, trustFile)
+	plain, exists := plainFile(fsys, trustFile)
+	switch {
+	case !exists:
+		return []diag.Finding{diag.Errorf(diag.Position{File: trustFile, Line: 1, Column: 1}, "layout/missing",
+			"the file is missing, and without it nobody may change anything: write one that names principals, their keys and rules")}
+	case !plain:
+		return nil
+	}
+	findings := policyFile(fsys, trustFile, func(data []byte) []diag.Finding {
+		_, f := trust.ParsePolicy(trustFile, data)
+		return f
+	})
+	more, whole := tenants(fsys)
+	if findings = append(findings, more...); diag.Failed(findings) || !whole {
+		return findings
+	}
+	_, findings = trust.LoadPolicy(fsys) // what shows only when the files are put together
+	return findings
+}
+
+// tenants checks the tenants' files one by one. They are not whole if the layout refuses one of them.
+func tenants(fsys fs.FS) (findings []diag.Finding, whole bool) {
+	entries, err := fs.ReadDir(fsys, tenantsDir)
 	if err != nil {
-		return []diag.Finding{unreadable(trustFile, err, "without it nobody may change anything: write one that names principals, their keys and rules")}
+		return nil, errors.Is(err, fs.ErrNotExist)
 	}
-	_, findings := trust.ParsePolicy(trustFile, data)
-	tenants, err := fs.ReadDir(fsys, tenantsDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return append(findings, unreadable(tenantsDir, err, ""))
-	}
-	for _, e := range tenants {
-		org, ok := strings.CutSuffix(e.Name(), ".yaml")
-		if !ok || !e.Type().IsRegular() {
-			continue // the layout says so
-		}
+	whole = true
+	for _, e := range entries {
 		file := path.Join(tenantsDir, e.Name())
-		data, err := fs.ReadFile(fsys, file)
-		if err != nil {
-			findings = append(findings, unreadable(file, err, ""))
+		org, ok := strings.CutSuffix(e.Name(), ".yaml")
+		if plain, _ := plainFile(fsys, file); !ok || !plain || !lcm.ValidName(org) || lcm.Reserved(org) {
+			whole = false
 			continue
 		}
-		_, more := trust.ParseTenantPolicy(org, file, data)
-		findings = append(findings, more...)
+		findings = append(findings, policyFile(fsys, file, func(data []byte) []diag.Finding {
+			_, f := trust.ParseTenantPolicy(org, file, data)
+			return f
+		})...)
 	}
-	return findings
+	return findings, whole
+}
+
+func policyFile(fsys fs.FS, file string, parse func([]byte) []diag.Finding) []diag.Finding {
+	data, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		return []diag.Finding{unreadable(file)}
+	}
+	return parse(data)
+}
+
+// plainFile reports whether there is anything by a name, and whether it is what the layout allows: a file
+// of mode 644, and no link to one.
+func plainFile(fsys fs.FS, file string) (plain, exists bool) {
+	entries, err := fs.ReadDir(fsys, path.Dir(file))
+	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(file) })
+	if err != nil || i < 0 {
+		return false, false
+	}
+	info, err := entries[i].Info()
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 == 0, true
 }
 
 // access checks who may read what at run time. Without the file nobody may, which is no mistake.
 func access(fsys fs.FS, s *schema.Schema) []diag.Finding {
-	data, err := fs.ReadFile(fsys, accessFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	if plain, _ := plainFile(fsys, accessFile); !plain {
 		return nil
 	}
+	data, err := fs.ReadFile(fsys, accessFile)
 	if err != nil {
-		return []diag.Finding{unreadable(accessFile, err, "")}
+		return []diag.Finding{unreadable(accessFile)}
 	}
 	doc, findings := strictyaml.Parse(accessFile, data)
 	if doc == nil {
@@ -75,10 +114,6 @@ func Violations(doc *strictyaml.Document, vs []schema.Violation) []diag.Finding 
 	return out
 }
 
-func unreadable(file string, err error, hint string) diag.Finding {
-	at := diag.Position{File: file, Line: 1, Column: 1}
-	if errors.Is(err, fs.ErrNotExist) {
-		return diag.Errorf(at, "layout/missing", "the file is missing: %s", hint)
-	}
-	return diag.Errorf(at, "layout/unreadable", "the file can't be read")
+func unreadable(file string) diag.Finding {
+	return diag.Errorf(diag.Position{File: file, Line: 1, Column: 1}, "layout/unreadable", "the file can't be read")
 }

@@ -95,11 +95,12 @@ func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	}
 	// Approvals never stop the branch: junk among them would hold everything. Those that did not
 	// arrive do not count, which is the safe side.
-	r.stale = r.fetchApprovals(ctx, refs)
+	r.stale = errors.Join(r.fetchApprovals(ctx, refs), r.mergePacks(ctx))
 	return revision(refs[string(r.branch)]), nil
 }
 
-// Stale says why refs/lcm/ could not be brought up to date by the last Fetch; nil if it was.
+// Stale says what the last Fetch left undone beside the branch: that refs/lcm/ is not up to date, or
+// the mirror not tidied. The next Fetch tries again.
 func (r *Repo) Stale() error {
 	r.fetchMu.Lock()
 	defer r.fetchMu.Unlock()

@@ -346,7 +346,37 @@ func TestInterruptedFetchIsSweptAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
+	if _, err := os.Stat(left); err != nil {
+		t.Errorf("it may have been another process's: %v", err)
+	}
+	if err := os.Chtimes(left, time.Time{}, time.Now().Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// TestPacksAreMerged fetches so often that packs must be merged, and loses nothing by it.
+func TestPacksAreMerged(t *testing.T) {
+	g := newGit(t)
+	dir := filepath.Join(t.TempDir(), "mirror.git")
+	r := mirrorOf(t, Config{URL: g.dir, Dir: dir})
+	var revs []lcm.Revision
+	for i := range maxPacks + 10 {
+		revs = append(revs, g.commit(map[string]string{"d/f": strings.Repeat("line\n", 100) + fmt.Sprint(i)}))
+		fetch(t, r, revs[i])
+	}
+	if n := len(r.objects.list()); n > 15 {
+		t.Errorf("%d packs", n)
+	}
+	(&git{t, dir}).run("fsck", "--strict", "--full")
+	for _, r := range []*Repo{r, mirrorOf(t, Config{URL: g.dir, Dir: dir})} {
+		for i, rev := range revs {
+			if got := files(t, r, rev); !strings.HasSuffix(got["d/f"], "line\n"+fmt.Sprint(i)) {
+				t.Errorf("revision %d: %q", i, got)
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -17,14 +18,18 @@ const tempPrefix = "tmp_fetch_"
 
 func (r *Repo) packDir() string { return filepath.Join(r.objects.dirs[0], "pack") }
 
-// sweep removes what an interrupted fetch left behind.
+// sweep removes what an interrupted fetch left behind. What is young may belong to another process.
 func (r *Repo) sweep() error {
 	left, err := filepath.Glob(filepath.Join(escapeGlob(r.packDir()), tempPrefix+"*"))
 	if err != nil {
 		return err
 	}
 	for _, name := range left {
-		if err := os.Remove(name); err != nil {
+		fi, err := os.Stat(name)
+		if err == nil && time.Since(fi.ModTime()) > time.Hour {
+			err = os.Remove(name)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
@@ -34,7 +39,8 @@ func (r *Repo) sweep() error {
 // ingest takes a pack into the mirror. It becomes visible only when it is whole: within the limits,
 // every object hashed, and everything that a commit or tree in it names either in it or in the mirror
 // already. So whatever is in the mirror has all that it needs, and the next fetch may rely on that.
-func (r *Repo) ingest(ctx context.Context, stream io.Reader, limit int64) error {
+// Packs whose objects are all in the new one may be replaced by it.
+func (r *Repo) ingest(ctx context.Context, stream io.Reader, limit int64, replaced ...*pack) error {
 	f, err := os.CreateTemp(r.packDir(), tempPrefix+"*.pack")
 	if err != nil {
 		return err
@@ -67,7 +73,7 @@ func (r *Repo) ingest(ctx context.Context, stream io.Reader, limit int64) error 
 	if err := r.checkComplete(ctx, p); err != nil {
 		return errors.Join(err, p.file.Close())
 	}
-	return r.publish(p, base, in.sum)
+	return r.publish(p, base, in.sum, replaced)
 }
 
 // boundedReader reads within a limit and until the context ends.
@@ -89,7 +95,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 }
 
 // publish gives the pack its name and makes it readable. The index goes last: with it, the pack counts.
-func (r *Repo) publish(p *pack, base string, id plumbing.Hash) error {
+func (r *Repo) publish(p *pack, base string, id plumbing.Hash, replaced []*pack) error {
 	name := filepath.Join(r.packDir(), "pack-"+id.String())
 	for _, suffix := range []string{".pack", ".idx"} {
 		if err := os.Rename(base+suffix, name+suffix); err != nil {
@@ -97,6 +103,15 @@ func (r *Repo) publish(p *pack, base string, id plumbing.Hash) error {
 		}
 	}
 	p.index = name + ".idx"
-	r.objects.add(p)
+	r.objects.add(p, replaced)
+	for _, old := range replaced {
+		if old.index == p.index {
+			continue
+		}
+		// Only now, and the index first: whatever happens in between, each object is in a whole pack.
+		if err := errors.Join(os.Remove(old.index), os.Remove(old.packName())); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -1,8 +1,8 @@
 package gitrepo
 
 import (
-	"errors"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"

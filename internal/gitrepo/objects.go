@@ -22,7 +22,7 @@ const maxAlternates = 16
 type objects struct {
 	limits Limits
 	dirs   []string // the repository's own first
-	alone  bool     // nobody else adds packs: no need to look for new ones
+	alone  bool     // nobody else should be adding packs: has does not look for new ones
 	bases  *baseCache
 	pool   sync.Pool // *reader
 
@@ -86,12 +86,10 @@ func withAlternates(dir string) ([]string, error) {
 	return dirs, nil
 }
 
-// rescan opens packs that appeared since the last scan, and reports whether there were any. A pack
-// that disappeared stays open and readable: its objects are in another by now.
+// rescan opens packs that appeared since the last scan, and reports whether there were any. Then it
+// lets go of those that disappeared: their objects are in others by now. They are not closed, for
+// somebody may be reading; the garbage collector does that.
 func (o *objects) rescan() (found bool, err error) {
-	if o.alone {
-		return false, nil
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i, dir := range o.dirs {
@@ -121,6 +119,9 @@ func (o *objects) rescan() (found bool, err error) {
 			o.packs = slices.Insert(o.packs, 0, p)
 			found = true
 		}
+		o.packs = slices.DeleteFunc(o.packs, func(p *pack) bool {
+			return filepath.Dir(p.index) == folder && !slices.Contains(names, p.index)
+		})
 		// A folder changed within the clock's grain may change again without showing it.
 		if time.Since(fi.ModTime()) > 2*time.Second {
 			o.scanned[i] = fi.ModTime()
@@ -150,8 +151,8 @@ func (o *objects) has(id plumbing.Hash) (bool, error) {
 	if _, _, ok := o.find(id); ok {
 		return true, nil
 	}
-	if _, ok := o.loosePath(id); ok {
-		return true, nil
+	if _, ok := o.loosePath(id); ok || o.alone {
+		return ok, nil
 	}
 	found, err := o.rescan()
 	if !found || err != nil {
@@ -288,13 +289,19 @@ func (o *objects) withPrefix(prefix string) ([]plumbing.Hash, error) {
 	return slices.Collect(maps.Keys(found)), nil
 }
 
-// add makes a pack readable.
-func (o *objects) add(p *pack) {
+// add makes a pack readable, in place of those that it replaces.
+func (o *objects) add(p *pack, replaced []*pack) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if slices.ContainsFunc(o.packs, func(q *pack) bool { return q.index == p.index }) {
-		p.file.Close() // the same pack came before
-		return
-	}
+	o.packs = slices.DeleteFunc(slices.Clone(o.packs), func(q *pack) bool {
+		return q.index == p.index || slices.Contains(replaced, q)
+	})
 	o.packs = slices.Insert(o.packs, 0, p)
+}
+
+// list gives the packs there are.
+func (o *objects) list() []*pack {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return slices.Clone(o.packs)
 }

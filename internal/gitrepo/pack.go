@@ -50,7 +50,7 @@ func openPack(index string) (*pack, error) {
 	if err := p.parseIndex(data); err != nil {
 		return nil, fmt.Errorf("pack index %s: %w", filepath.Base(index), err)
 	}
-	if p.file, err = os.Open(strings.TrimSuffix(index, ".idx") + ".pack"); err != nil {
+	if p.file, err = os.Open(p.packName()); err != nil {
 		return nil, err
 	}
 	fi, err := p.file.Stat()
@@ -61,6 +61,8 @@ func openPack(index string) (*pack, error) {
 	p.size = fi.Size()
 	return p, nil
 }
+
+func (p *pack) packName() string { return strings.TrimSuffix(p.index, ".idx") + ".pack" }
 
 func (p *pack) parseIndex(data []byte) error {
 	if len(data) < indexHead+trailer || string(data[:len(indexMagic)]) != indexMagic {

@@ -1,13 +1,11 @@
 package gitrepo
 
 import (
-	"bytes"
 	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -99,6 +97,11 @@ func (rd *reader) body(size int64) ([]byte, error) {
 	if err := rd.start(); err != nil {
 		return nil, err
 	}
+	return rd.rest(size)
+}
+
+// rest inflates the last size bytes of a stream.
+func (rd *reader) rest(size int64) ([]byte, error) {
 	out := make([]byte, size)
 	if _, err := io.ReadFull(rd.inflate, out); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
@@ -122,6 +125,7 @@ func (rd *reader) start() (err error) {
 func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.ObjectType, []byte, error) {
 	var deltas [][]byte
 	var places []int64
+	var held int64
 	for {
 		if t, data, ok := o.bases.get(p, offset); ok {
 			return o.apply(p, t, data, deltas, places, limit)
@@ -148,8 +152,9 @@ func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.Obj
 			}
 			return o.apply(p, e.t, data, deltas, places, limit)
 		}
-		if len(deltas) == maxDeltas {
-			return 0, nil, errDamaged
+		// A chain is held in memory whole: without a bound on its bytes, a small pack could fill it.
+		if held += e.size; len(deltas) == maxDeltas || held > 2*o.limits.objectBytes() {
+			return 0, nil, &sizeError{2 * o.limits.objectBytes()}
 		}
 		deltas, places = append(deltas, data), append(places, offset)
 		if offset = e.base; offset == 0 {
@@ -204,60 +209,6 @@ func deltaSize(delta []byte) (int64, error) {
 		}
 	}
 	return n, nil
-}
-
-// loose reads a loose object.
-func (rd *reader) loose(path string, limit int64) (plumbing.ObjectType, []byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer f.Close()
-	t, size, err := rd.looseHead(f)
-	if err != nil {
-		return 0, nil, err
-	}
-	if size > limit {
-		return 0, nil, &sizeError{limit}
-	}
-	out := make([]byte, size)
-	if _, err := io.ReadFull(rd.inflate, out); err != nil {
-		return 0, nil, fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	if n, err := rd.inflate.Read(rd.one[:]); n != 0 || err != io.EOF {
-		return 0, nil, fmt.Errorf("%w: more bytes than announced", errDamaged)
-	}
-	return t, out, nil
-}
-
-// looseHead reads "blob 12\x00".
-func (rd *reader) looseHead(f *os.File) (plumbing.ObjectType, int64, error) {
-	rd.src.seekFile(f)
-	if err := rd.start(); err != nil {
-		return 0, 0, err
-	}
-	var buf [32]byte
-	n := 0
-	for {
-		if _, err := io.ReadFull(rd.inflate, rd.one[:]); err != nil || n == len(buf) {
-			return 0, 0, errDamaged
-		}
-		if rd.one[0] == 0 {
-			break
-		}
-		buf[n] = rd.one[0]
-		n++
-	}
-	name, digits, _ := bytes.Cut(buf[:n], []byte(" "))
-	t, err := plumbing.ParseObjectType(string(name))
-	if err != nil || t.IsDelta() {
-		return 0, 0, errDamaged
-	}
-	size, err := strconv.ParseInt(string(digits), 10, 64)
-	if err != nil || size < 0 {
-		return 0, 0, errDamaged
-	}
-	return t, size, nil
 }
 
 // size gives the type and the size of an object without reading it whole.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/check"
@@ -47,6 +48,7 @@ type Reconciler struct {
 	Config
 	stores      map[string]store.Target
 	fingerprint []byte
+	edition     string // what judges besides the repository: when it changes, everything is judged again
 	packs       check.Packs
 	trusted     trust.Cache // spares the next pass what this one verified
 }
@@ -66,6 +68,7 @@ func New(cfg Config) (*Reconciler, error) {
 	for name, t := range cfg.Targets {
 		r.stores[name] = t.Target
 	}
+	r.edition = edition(cfg)
 	return r, nil
 }
 
@@ -253,18 +256,18 @@ func (r *Reconciler) processed(v trust.Verified, o Options) error {
 	if err != nil {
 		return err
 	}
-	if ratchet.Processed == v.Revision() && ratchet.Rules == r.edition() {
+	if ratchet.Processed == v.Revision() && ratchet.Rules == r.edition {
 		return nil
 	}
-	ratchet.Processed, ratchet.Rules = v.Revision(), r.edition()
+	ratchet.Processed, ratchet.Rules = v.Revision(), r.edition
 	return r.State.Accept(ratchet, nil, r.Now())
 }
 
-// edition names what judges besides the repository: when it changes, everything is judged again.
-func (r *Reconciler) edition() string {
-	e := check.Edition()
-	for _, name := range slices.Sorted(maps.Keys(r.Targets)) {
-		t := r.Targets[name]
+// edition names the built-in rules, the tenants and what the targets may be given.
+func edition(cfg Config) string {
+	e := check.Edition() + ";" + strings.Join(cfg.Tenants, ",")
+	for _, name := range slices.Sorted(maps.Keys(cfg.Targets)) {
+		t := cfg.Targets[name]
 		e += fmt.Sprintf(";%s:%s:%t", name, t.MaxClassification, t.Capabilities().Secrets)
 	}
 	return e

@@ -47,7 +47,7 @@ func (r *Reconciler) changed(v trust.Verified, o Options) (*job, error) {
 	if j.steps, err = r.steps(v, ratchet.Processed, o); err != nil {
 		return nil, err
 	}
-	if j.all = ratchet.Processed == "" || ratchet.Rules != r.edition() || o.Everything || o.Revision != ""; j.all {
+	if j.all = ratchet.Processed == "" || ratchet.Rules != r.edition || o.Everything || o.Revision != ""; j.all {
 		return j, nil
 	}
 	if err := j.difference(); err != nil {

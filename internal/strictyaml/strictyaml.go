@@ -141,13 +141,14 @@ func syntax(file string, data []byte, err error) diag.Finding {
 		}
 	}
 	lines := bytes.Split(data, []byte("\n"))
-	if pos.Line <= len(lines) {
-		text := lines[pos.Line-1]
-		pos.Column = 1 + len(text) - len(bytes.TrimLeft(text, " \t"))
-		if bytes.HasPrefix(bytes.TrimLeft(text, " "), []byte("\t")) {
-			pos.Column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
-			msg = "this is not valid YAML: a tab indents this line; indent with spaces"
-		}
+	for pos.Line = min(pos.Line, len(lines)); pos.Line > 1 && len(bytes.TrimSpace(lines[pos.Line-1])) == 0; {
+		pos.Line-- // what is never closed shows at the end, where nothing stands
+	}
+	text := lines[pos.Line-1]
+	pos.Column = 1 + len(text) - len(bytes.TrimLeft(text, " \t"))
+	if bytes.HasPrefix(bytes.TrimLeft(text, " "), []byte("\t")) {
+		pos.Column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
+		msg = "this is not valid YAML: a tab indents this line; indent with spaces"
 	}
 	return diag.Errorf(pos, "yaml/syntax", "%s", msg)
 }

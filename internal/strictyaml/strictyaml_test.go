@@ -27,6 +27,10 @@ func TestRefused(t *testing.T) {
 		{"a: 1\nb:\n  c: 1\n  c: 2\n", "4:3 yaml/duplicate-key"},
 		{"a: &x 1\n", "1:4 yaml/anchor"},
 		{"a: &x 1\nb: *x\n", "1:4 yaml/anchor"},
+		{"b: &x {c: 1}\nd: {<<: *x}\n", "1:4 yaml/anchor"},
+		{"a: {&k b: 1}\n", "1:5 yaml/anchor"},
+		{"a:\n  b: [1, 2\n", "2:3 yaml/syntax"},
+		{"a:\n  b: {c: 1\nd: 2\n", "2:3 yaml/syntax"},
 		{"<<: {a: 1}\n", "1:1 yaml/merge-key"},
 		{"a: !!str 1\n", "1:4 yaml/tag"},
 		{"a: !x 1\n", "1:4 yaml/tag"},
@@ -38,7 +42,7 @@ func TestRefused(t *testing.T) {
 		{"a: 9007199254740993\n", "1:4 yaml/number-range"},
 		{"a: .inf\n", "1:4 yaml/number-range"},
 		{"a: 1e999\n", "1:4 yaml/number-range"},
-		{"a:\n  b: 1\n c: 2\n", "2:3 yaml/syntax"},
+		{"a:\n  b: 1\n c: 2\n", "3:2 yaml/syntax"},
 		{"a:\n\tb: 1\n", "2:1 yaml/syntax"},
 		{"1: a\n", "1:1 yaml/key"},
 		{"? [a]\n: b\n", "1:3 yaml/key"},
@@ -46,8 +50,8 @@ func TestRefused(t *testing.T) {
 		{"a: " + strings.Repeat("x", MaxBytes), "1:1 yaml/too-large"},
 	} {
 		_, fs := Parse("f.yaml", []byte(c.in))
-		if len(fs) == 0 {
-			t.Errorf("%.40q passed", c.in)
+		if len(fs) != 1 {
+			t.Errorf("%.40q: got %v, want one finding", c.in, fs)
 			continue
 		}
 		if got := fmt.Sprintf("%d:%d %s", fs[0].Line, fs[0].Column, fs[0].Rule); got != c.want {

@@ -107,7 +107,7 @@ func (f *form) sealedValues(v any, at []string) {
 		}
 	default:
 		if s, ok := v.(string); !ok || !sealedShape.MatchString(s) {
-			f.at(at, "document/secret-unsealed", "this value is not sealed: treat it as disclosed, replace and seal it")
+			f.at(at, "secret/plaintext", "this value of a Secret is not sealed: treat it as disclosed, replace and seal it")
 		}
 	}
 }

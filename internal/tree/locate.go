@@ -24,10 +24,23 @@ func (e *Entry) Value() map[string]any {
 // from; or else where the nearest enclosing value does.
 func (e *Entry) Position(path ...string) diag.Position {
 	d, p := e.locate(path)
-	if d.YAML == nil {
+	switch {
+	case e.Kind == lcm.KindPromptTemplate && namesText(path):
+		return d.text
+	case d.YAML == nil:
 		return start(d.File)
 	}
 	return d.YAML.Position(p...)
+}
+
+// LinePosition is Position for one line, counted from 0, of the text at a path. It knows the lines of
+// templates; of other texts it gives where they begin.
+func (e *Entry) LinePosition(line int, path ...string) diag.Position {
+	at := e.Position(path...)
+	if line > 0 && e.Kind == lcm.KindPromptTemplate && namesText(path) {
+		at.Line, at.Column = at.Line+line, 1
+	}
+	return at
 }
 
 // KeyPosition is Position for the key at a path.
@@ -44,39 +57,62 @@ func (e *Entry) locate(path []string) (*Document, []string) {
 	if e.Kind == lcm.KindPromptTemplate {
 		return e.locatePrompt(path)
 	}
-	nearest, best := e.Documents[0], -1
 	if len(path) == 0 || path[0] != "spec" {
-		return nearest, path
+		return e.Documents[0], path
 	}
-	for _, d := range e.Documents {
-		if n := depth(d.Spec, path[1:]); n > best {
-			nearest, best = d, n
-		}
-	}
-	return nearest, path
+	return e.locateMerged(path[1:]), path
 }
 
-// depth counts how many steps of a path exist.
-func depth(v any, path []string) int {
-	for n, p := range path {
-		switch c := v.(type) {
-		case map[string]any:
-			next, ok := c[p]
-			if !ok {
-				return n
-			}
-			v = next
-		case []any:
-			i, err := strconv.Atoi(p)
-			if err != nil || i < 0 || i >= len(c) {
-				return n
-			}
-			v = c[i]
-		default:
-			return n
+// locateMerged finds the document that a path of the merged spec comes from: the nearest that has all of
+// it. What none has is missing where its surroundings were first written, and not in what is merged onto
+// them, so that it is the same mistake in every environment that inherits it.
+func (e *Entry) locateMerged(path []string) *Document {
+	from, best := e.Documents[0], -1
+	for _, d := range e.Documents {
+		n, mappings := depth(d.Spec, path)
+		if mappings <= best {
+			break // a nearer mapping took the place of what stands here
+		}
+		if n > best || n == best && n < len(path) {
+			from, best = d, n
+		}
+		if mappings <= n {
+			break // this takes the place of all that is further away
 		}
 	}
-	return len(path)
+	return from
+}
+
+// depth counts how many steps of a path exist, and how many of the values on the way, the first and the
+// last included, are mappings before one is not: only mappings are merged.
+func depth(v any, path []string) (n, mappings int) {
+	for {
+		c, ok := v.(map[string]any)
+		if ok && mappings == n {
+			mappings++
+		}
+		if n == len(path) {
+			return n, mappings
+		}
+		if ok {
+			v, ok = c[path[n]]
+		} else {
+			v, ok = element(v, path[n])
+		}
+		if !ok {
+			return n, mappings
+		}
+		n++
+	}
+}
+
+func element(v any, step string) (any, bool) {
+	list, _ := v.([]any)
+	i, err := strconv.Atoi(step)
+	if err != nil || i < 0 || i >= len(list) {
+		return nil, false
+	}
+	return list[i], true
 }
 
 // locatePrompt also translates the names of the spec to those of the front matter.
@@ -101,6 +137,19 @@ func (e *Entry) locatePrompt(path []string) (*Document, []string) {
 		return file(func(d *Document) bool { return d.Address.Key == "_"+path[2] }), nil
 	}
 	return main, frontMatterPath(path[1:])
+}
+
+// namesText reports whether a path leads to the text of a prompt, a variant or a partial.
+func namesText(path []string) bool {
+	switch {
+	case len(path) < 2 || path[0] != "spec":
+		return false
+	case path[1] == "partials":
+		return len(path) == 3
+	case path[1] == "variants":
+		return len(path) == 4 && path[3] == "template"
+	}
+	return len(path) == 2 && path[1] == "template"
 }
 
 func frontMatterPath(spec []string) []string {

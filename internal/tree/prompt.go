@@ -104,7 +104,7 @@ func (s source) encoding() *diag.Finding {
 
 // template puts the text into the document, and what it names.
 func (s source) template(d *Document, text string, offset int) []diag.Finding {
-	d.Spec["template"] = text
+	d.Spec["template"], d.text = text, s.at(offset)
 	t := parseTemplate(text)
 	if strings.TrimSpace(text) == "" {
 		t.problem = "the template is empty"

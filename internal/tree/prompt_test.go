@@ -43,8 +43,9 @@ func TestPromptEntry(t *testing.T) {
 	for path, want := range map[string]string{
 		"spec config temperature": "/base/ask.prompt:5:23", "spec version": "/base/ask.prompt:8:14", "metadata owner": "/base/ask.prompt:10:12",
 		"spec variants warm config temperature": "/base/ask.warm.prompt:2:23", "spec variants warm weight": "/base/ask.prompt:14:22",
-		"spec variants cold template": "/base/ask.cold.prompt:1:1", "spec partials inner": "/staging/_inner.prompt:1:1",
-		"spec metrics 0": "/base/ask.prompt:12:15", "kind": "/base/ask.prompt:4:1",
+		"spec variants cold template": "/base/ask.cold.prompt:1:1", "spec template": "/base/ask.prompt:18:1", "spec variants warm template": "/base/ask.warm.prompt:5:1",
+		"spec partials inner": "/staging/_inner.prompt:1:1",
+		"spec metrics 0":      "/base/ask.prompt:12:15", "kind": "/base/ask.prompt:4:1",
 	} {
 		if got := short([]string{e.Position(strings.Fields(path)...).String()})[0]; got != want {
 			t.Errorf("%s stands at %s, want %s", path, got, want)
@@ -108,9 +109,9 @@ func TestFindingsOfPrompts(t *testing.T) {
 		{"k.prompt", front + "lcm.variants: {x: 1}\n---\ntext\n", []string{"3:16 prompt/variant"}},
 		{"k.prompt", front + "lcm.variants: x\n---\ntext\n", []string{"3:15 prompt/variant"}},
 		{"k.prompt", front + "---\n \n", []string{"4:1 prompt/template"}},
-		{"k.prompt", front + "---\nä {{#if x}}\n", []string{"4:12 prompt/template"}},
+		{"k.prompt", front + "---\nä {{#if x}}\n", []string{"4:3 prompt/template"}},
 		{"k.prompt", front + "---\n\n  ä {{#if x}} {{/unless}}\n", []string{"5:18 prompt/template"}},
-		{"k.prompt", front + "---\n{{name\n", []string{"4:7 prompt/template"}},
+		{"k.prompt", front + "---\n{{name\n", []string{"4:1 prompt/template"}},
 		{"k.prompt", front + "---\n{{{{raw}}}} {{{{/raw}}}}\n", []string{"4:1 prompt/template"}},
 		{"k.prompt", front + "---\n{{> (lookup . 'a')}}\n", []string{"4:5 prompt/template"}},
 		{"k.prompt", front + "---\n" + strings.Repeat("{{#if a}}", 70) + "\n", []string{"4:586 prompt/template"}},
@@ -119,7 +120,7 @@ func TestFindingsOfPrompts(t *testing.T) {
 		{"k.prompt", front + "---\na\x00\n", []string{"4:2 prompt/encoding"}},
 		{"k.prompt", front + "---\nä\xff\n", []string{"4:2 prompt/encoding"}},
 		{"k.prompt", "\ufeff" + front + "---\nx\n", []string{"1:1 prompt/encoding"}},
-		{"_k.prompt", "{{#if}}", []string{"1:8 prompt/template"}},
+		{"_k.prompt", "{{#if}}", []string{"1:1 prompt/template"}},
 		{"_k.prompt", "a\x01", []string{"1:2 prompt/encoding"}},
 		{"k.x.prompt", "text\n", []string{"1:1 prompt/no-main"}},
 		{"m.v2.prompt", "text\n", []string{"1:1 prompt/variant-name"}},

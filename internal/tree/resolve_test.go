@@ -68,6 +68,8 @@ func TestDeepMerge(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"spec value b c": "/base/k.yaml:4:29", "spec value b d 0": "/development/k.yaml:4:24", "spec value a z": "/staging/k.yaml:4:40",
+		"spec value missing": "/base/k.yaml:4:15", "spec value b missing": "/base/k.yaml:4:25", "spec value n o missing": "/staging/k.yaml:4:29",
+		"spec value b d 1": "/development/k.yaml:4:23", "spec value a c": "/staging/k.yaml:4:36", "spec value e f": "/development/k.yaml:4:38",
 		"spec value": "/staging/k.yaml:4:15", "metadata owner": "/staging/k.yaml:3:32", "kind": "/staging/k.yaml:2:7",
 	} {
 		if got := short([]string{e.Position(strings.Fields(path)...).String()})[0]; got != want {

@@ -19,7 +19,13 @@ const SealRulesFile = ".sops.yaml"
 const EncryptedRegex = "^(data|previous)$"
 
 // SealRules say which recipients seal which paths. The zero SealRules seal nothing.
-type SealRules struct{ rules []sealRule }
+type SealRules struct {
+	rules []sealRule
+	wrong []diag.Finding
+}
+
+// Findings is why there are no rules: the file is absent, or wrong. They concern every Secret.
+func (s *SealRules) Findings() []diag.Finding { return slices.Clone(s.wrong) }
 
 type sealRule struct {
 	path       *regexp.Regexp
@@ -59,14 +65,14 @@ func parseSealRules(doc *strictyaml.Document) (*SealRules, []diag.Finding) {
 	list, isList := m["creation_rules"].([]any)
 	if !ok || !isList || len(list) > maxSealRules {
 		f.at([]string{"creation_rules"}, sealRuleID, "%s must be a mapping with creation_rules, a list of at most %d rules", SealRulesFile, maxSealRules)
-		return s, f.findings
+		return &SealRules{wrong: f.findings}, f.findings
 	}
 	f.only(m, nil, sealRuleID, "creation_rules")
 	for i, v := range list {
 		s.rules = append(s.rules, f.sealRule(v, []string{"creation_rules", strconv.Itoa(i)}))
 	}
 	if len(f.findings) > 0 {
-		return &SealRules{}, f.findings
+		return &SealRules{wrong: f.findings}, f.findings
 	}
 	return s, nil
 }

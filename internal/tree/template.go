@@ -40,7 +40,7 @@ func parseTemplate(text string) template {
 	if at := blanks.FindStringIndex(text); at != nil && (strings.Contains(text, "{{!") || strings.Contains(text, "{{~!")) {
 		return template{problem: "more than 64 blanks in a row in a template with comments: remove some", offset: at[0]}
 	}
-	g := grammar{tokens: lexer.Collect(text)}
+	g := grammar{tokens: lexer.Collect(text), end: len(text)}
 	g.program(0)
 	if !g.failed && g.peek().Kind != lexer.TokenEOF {
 		g.fail("this closes a block, or continues one, that is not open here")
@@ -52,6 +52,8 @@ type grammar struct {
 	template
 	tokens []lexer.Token
 	failed bool
+	opened int // where the last {{ stands
+	end    int // of the text
 }
 
 // fail notes the first problem, at the next token. From then on only the end follows, so that every
@@ -61,11 +63,21 @@ func (g *grammar) fail(problem string) {
 		return
 	}
 	t := g.peek()
-	if t.Kind == lexer.TokenError {
+	switch {
+	case t.Kind == lexer.TokenError && t.Pos >= g.end:
+		problem, t.Pos = "this expression is never closed", g.opened
+	case t.Kind == lexer.TokenError:
 		problem = "this is not a Handlebars expression, or it is never closed"
 	}
-	g.failed, g.problem, g.offset = true, problem, t.Pos
-	g.tokens = []lexer.Token{{Kind: lexer.TokenEOF, Pos: t.Pos}}
+	g.failAt(t.Pos, problem)
+}
+
+func (g *grammar) failAt(offset int, problem string) {
+	if g.failed {
+		return
+	}
+	g.failed, g.problem, g.offset = true, problem, offset
+	g.tokens = []lexer.Token{{Kind: lexer.TokenEOF, Pos: offset}}
 }
 
 func (g *grammar) peek() lexer.Token { return g.tokens[0] }
@@ -74,6 +86,9 @@ func (g *grammar) next() lexer.Token {
 	t := g.tokens[0]
 	if t.Kind != lexer.TokenEOF && t.Kind != lexer.TokenError {
 		g.tokens = g.tokens[1:]
+	}
+	if strings.HasPrefix(t.Val, "{{") {
+		g.opened = t.Pos
 	}
 	return t
 }
@@ -130,6 +145,7 @@ func (g *grammar) program(depth int) {
 
 // block: open program (else if … program)* (else program)? close
 func (g *grammar) block(depth int) {
+	at := g.peek().Pos
 	open := g.open(depth)
 	g.program(depth + 1)
 	for g.peek().Kind == lexer.TokenOpenInverseChain {
@@ -140,17 +156,18 @@ func (g *grammar) block(depth int) {
 	if g.skip(lexer.TokenInverse) {
 		g.program(depth + 1)
 	}
-	g.close(open)
+	g.close(open, at)
 }
 
 // inverse: {{^ open }} program (else program)? close
 func (g *grammar) inverse(depth int) {
+	at := g.peek().Pos
 	open := g.open(depth)
 	g.program(depth + 1)
 	if g.skip(lexer.TokenInverse) {
 		g.program(depth + 1)
 	}
-	g.close(open)
+	g.close(open, at)
 }
 
 // open: helperName param* hash? blockParams? }}
@@ -167,7 +184,11 @@ func (g *grammar) open(depth int) (name string) {
 	return name
 }
 
-func (g *grammar) close(open string) {
+// close: {{/ helperName }}. The block began at the offset begin.
+func (g *grammar) close(open string, begin int) {
+	if g.peek().Kind == lexer.TokenEOF {
+		g.failAt(begin, "this block is never closed")
+	}
 	g.expect(lexer.TokenOpenEndBlock, "a block is not closed before this")
 	at := g.peek()
 	if name := g.helperName(); name != open && !g.failed {

@@ -63,11 +63,12 @@ func (l *layout) settings(root map[string]bool) *Settings {
 }
 
 func (l *layout) sealRules(root map[string]bool) *SealRules {
-	if !root[SealRulesFile] {
-		return &SealRules{}
+	if !root[SealRulesFile] { // no mistake, unless there are Secrets
+		return &SealRules{wrong: []diag.Finding{diag.Errorf(start(SealRulesFile), "layout/missing",
+			"the file is missing, and there are Secrets: write a rule that names who can open them")}}
 	}
 	doc, findings := parse(l.fsys, SealRulesFile)
-	s := &SealRules{}
+	s := &SealRules{wrong: findings}
 	if doc != nil {
 		s, findings = parseSealRules(doc)
 	}

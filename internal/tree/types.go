@@ -30,6 +30,7 @@ type Document struct {
 	Value    map[string]any       // the whole file as parsed: apiVersion, kind, metadata, spec, sops
 	YAML     *strictyaml.Document // of a prompt: its front matter, or nil
 
+	text    diag.Position  // where the template of a prompt, variant or partial begins
 	variant string         // the name of a prompt's variant
 	uses    []usedPartial  // a prompt's, variant's or partial's: the partials that it names
 	weights map[string]any // a prompt's main file: lcm.variants

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
@@ -30,9 +31,9 @@ func (j *judge) effects() (map[string][]string, error) {
 	new, _ := tree.Load(j.view(j.c.tree, settingsChanged))
 	as := make(map[string][]string)
 	if old == nil || new == nil {
-		for _, path := range documents {
-			if path != tree.SettingsFile {
-				as[path] = []string{tree.SettingsFile}
+		for _, d := range documents {
+			if d != tree.SettingsFile {
+				as[d] = []string{tree.SettingsFile}
 			}
 		}
 		return as, nil
@@ -71,21 +72,23 @@ func (j *judge) view(t *gitrepo.Tree, whole bool) fs.FS {
 	return v
 }
 
-// servicesFS shows below namespaces/ only some services.
+// servicesFS shows lcm.yaml and, below namespaces/, some services only.
 type servicesFS struct {
 	*gitrepo.Tree
 	shown map[string]bool
 }
 
-// ReadDir leaves out what is not shown, in the three folders above the services.
+// ReadDir leaves out what is not shown, at the root and in the three folders above the services.
 func (v *servicesFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries, err := v.Tree.ReadDir(name)
-	if err != nil || name != "namespaces" && !strings.HasPrefix(name, "namespaces/") || strings.Count(name, "/") > 2 {
+	within := name == "namespaces" || strings.HasPrefix(name, "namespaces/") && strings.Count(name, "/") <= 2
+	if err != nil || name != "." && !within {
 		return entries, err
 	}
 	var shown []fs.DirEntry
 	for _, e := range entries {
-		if v.shown[name+"/"+e.Name()] {
+		switch full := path.Join(name, e.Name()); {
+		case full == tree.SettingsFile, full == "namespaces", v.shown[full]:
 			shown = append(shown, e)
 		}
 	}

@@ -21,10 +21,10 @@ func (w *walk) brought(ctx context.Context, c *gitrepo.Commit) ([]*gitrepo.Commi
 	if err != nil || len(side.commits) == 0 {
 		return nil, err
 	}
-	// What is beside the chain may still have been brought in by an earlier merge: a branch that is
-	// merged twice, or one built on another. A commit of such a merge has the merge's parents' side
-	// among its descendants, and no chain commit older than the oldest that side touches can have
-	// brought it, so only the merges since then are looked at.
+	// What is beside the chain may still have come in by an earlier merge: a branch that is merged
+	// twice, or one built on another. Such a merge descends from what it brought, and so is newer
+	// than some commit of the chain that our side touches: only the merges since the oldest
+	// of those are looked at.
 	known := map[lcm.Revision]bool{}
 	for position := side.oldest + 1; position <= w.chain.newest(); position++ {
 		m, err := w.commit(w.chain.at(position))
@@ -57,7 +57,8 @@ type sideSet struct {
 	oldest  int // the oldest position of the chain that it touches
 }
 
-// beside collects what is reachable from tips without passing through the chain. How far back the
+// beside collects what is reachable from tips without passing through the chain, at most so many
+// commits. How far back the
 // tips fork is not known beforehand, so the chain is read further until the collection closes: until
 // all its paths end on commits of the chain. A collection that closes and has no commit without
 // parents holds no commit of the chain that was not read yet, since such a commit's own first

@@ -15,6 +15,13 @@ deny contains {
 	]),
 } if {
 	facts.rank(level) > facts.rank_of_target
+	not in_the_open
+}
+
+# Then routing says so already.
+in_the_open if {
+	input.document.kind == "Secret"
+	not input.target.secrets == true
 }
 
 # METADATA

@@ -20,7 +20,7 @@ deny contains {
 deny contains {
 	"rule": "reference-kind",
 	"path": array.concat(field.path, ["ref"]),
-	"message": sprintf("a credential is expected here, and %s is not known to be a Secret: refer to a Secret of this environment", [field.ref]),
+	"message": sprintf("a credential is expected here, and %s is not known to be a Secret: refer to a Secret of this environment", [facts.shown(field.ref)]),
 } if {
 	some field in input.credentials
 	field.ref

@@ -22,7 +22,7 @@ deny contains {
 deny contains {
 	"rule": "audience",
 	"path": ["spec", "targets", i],
-	"message": sprintf("%s may be sent only to the hosts in its metadata.audience, and this target's host is not known to be one: set api_base to one of them, or let the Secret's owner add the host", [target.api_key.ref]),
+	"message": sprintf("%s may be sent only to the hosts in its metadata.audience, and this target's host is not known to be one: set api_base to one of them, or let the Secret's owner add the host", [facts.shown(target.api_key.ref)]),
 } if {
 	input.document.kind == "ModelEndpoint"
 	some i, target in input.document.spec.targets

@@ -20,6 +20,13 @@ rank_of_target := object.get(ranks, object.get(input.target, "maxClassification"
 # reference is what input.references tells of the document that ref names; undefined if nothing.
 reference(ref) := input.references[trim_left(ref, "/")] if is_string(ref)
 
+# shown is what to call a document in a message: without its environment, so that a mistake in what
+# several environments inherit is told once.
+shown(address) := sprintf("/%s/%s/%s/%s", [p[0], p[1], p[2], p[4]]) if {
+	p := split(trim_left(address, "/"), "/")
+	count(p) == 5
+} else := address
+
 units := {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000, "w": 604800000}
 
 # filled holds for lists with something in them.

@@ -8,7 +8,7 @@ import data.lcm.facts
 warn contains {
 	"rule": "deprecated-reference",
 	"path": ["spec"],
-	"message": sprintf("%s, to which this refers, is labelled deprecated: refer to what replaces it", [address]),
+	"message": sprintf("%s, to which this refers, is labelled deprecated: refer to what replaces it", [facts.shown(address)]),
 } if {
 	some address, reference in input.references
 	not object.get(reference, ["labels", "deprecated"], "false") in {"false", "no"}

@@ -1,0 +1,221 @@
+// Command bench measures passes on made-up signed repositories, beside the same work done with command
+// lines, and prints one table. Everything is measured in one run on one machine, so that the ratios mean
+// something. Run it by "make bench".
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() { os.Exit(mainCode()) }
+
+func mainCode() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var b bench
+	sizes := flag.String("documents", "1000,10000", "sizes of the repositories, in documents")
+	flag.StringVar(&b.reconciler, "reconciler", "bin/reconciler", "the program under measurement")
+	flag.StringVar(&b.tools, "tools", ".cache/bench-tools", "where cue, conftest and sops are, before the PATH")
+	flag.IntVar(&b.steps, "steps", 100, "signed commits after the introduction, verified by the cold pass")
+	flag.IntVar(&b.rounds, "rounds", 15, "repetitions of the short passes; the median counts")
+	flag.StringVar(&b.dir, "dir", "", "keep the repositories in this folder; by default they are thrown away")
+	flag.BoolVar(&b.alone, "alone", false, "leave out the command lines")
+	flag.StringVar(&b.profile, "cpuprofile", "", "write CPU profiles of passes in this process to FILE.cold, FILE.noop and FILE.one")
+	flag.Parse()
+	if err := b.run(ctx, *sizes); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+type bench struct {
+	reconciler, tools, dir, profile string
+	steps, rounds                   int
+	alone                           bool
+	table                           table
+}
+
+func (b *bench) run(ctx context.Context, sizes string) error {
+	dir := b.dir
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "lcm-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
+		dir = tmp
+	}
+	for size := range strings.SplitSeq(sizes, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-documents is a list such as 1000,10000, not %q", sizes)
+		}
+		if err := b.size(ctx, dir+"/"+size, n); err != nil {
+			return fmt.Errorf("%d documents: %w", n, err)
+		}
+	}
+	fmt.Printf("\n%s, %d processors, %s/%s\n\n", runtime.Version(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
+	b.table.print(os.Stdout)
+	return nil
+}
+
+// size measures one repository.
+func (b *bench) size(ctx context.Context, dir string, documents int) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "making a signed repository of %d documents ...\n", documents)
+	w, err := newWorld(dir, documents, b.steps)
+	if err != nil {
+		return err
+	}
+	defer w.repo.Close()
+	var c *commands
+	if !b.alone {
+		if c, err = newCommands(w, b.tools); err != nil {
+			return err
+		}
+	}
+	name := fmt.Sprintf("%d documents, %d of them sealed, %d commits", w.documents(), w.secrets, w.commits)
+	fmt.Fprintf(os.Stderr, "measuring %s ...\n", name)
+	b.table.group(name)
+	return errors.Join(b.whole(ctx, w, c), b.single(ctx, w, c))
+}
+
+// whole measures passes as processes, from start to end.
+func (b *bench) whole(ctx context.Context, w *world, c *commands) error {
+	program, err := absolute(b.reconciler)
+	if err != nil {
+		return err
+	}
+	cold, err := run(ctx, w.dir, program, "once", "--config", "reconciler.yaml")
+	if err != nil {
+		return err
+	}
+	var theirs parts
+	if c != nil {
+		if theirs, err = c.cold(ctx); err != nil {
+			return err
+		}
+	}
+	b.table.add("cold pass, a process", cold.took, theirs)
+	again, err := run(ctx, w.dir, program, "once", "--config", "reconciler.yaml")
+	if err != nil {
+		return err
+	}
+	b.table.add("restart, nothing changed", again.took, nil)
+	b.table.memory("peak memory of the cold pass", cold.peak, theirs)
+	return nil
+}
+
+// single measures passes of a daemon that runs already.
+func (b *bench) single(ctx context.Context, w *world, c *commands) (err error) {
+	r, err := w.start()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if _, err := r.pass(ctx, 0); err != nil { // compiles the packs, as the first pass after a start does
+		return err
+	}
+	if err := b.idle(ctx, w, r, c); err != nil {
+		return err
+	}
+	return b.follow(ctx, w, r, c)
+}
+
+// idle measures passes with nothing to do, and makes sure that they wrote nothing.
+func (b *bench) idle(ctx context.Context, w *world, r *running, c *commands) error {
+	before, err := w.written()
+	if err != nil {
+		return err
+	}
+	var ours []time.Duration
+	var theirs []parts
+	stop, err := b.profiled("noop")
+	if err != nil {
+		return err
+	}
+	for range b.rounds {
+		took, err := r.pass(ctx, 0)
+		if err != nil {
+			return err
+		}
+		ours = append(ours, took)
+	}
+	stop()
+	after, err := w.written()
+	if err != nil {
+		return err
+	}
+	if before != after {
+		return errors.New("a pass without changes wrote to the state, the mirror or a target")
+	}
+	if c != nil {
+		for range b.rounds {
+			p, err := c.idle(ctx)
+			if err != nil {
+				return err
+			}
+			theirs = append(theirs, p)
+		}
+	}
+	b.table.add("no-op pass (it wrote nothing)", median(ours), medianParts(theirs))
+	return nil
+}
+
+// follow measures passes over one commit that changed one key.
+func (b *bench) follow(ctx context.Context, w *world, r *running, c *commands) error {
+	var ours []time.Duration
+	var theirs []parts
+	stop, err := b.profiled("one")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for range b.rounds {
+		file, err := w.change()
+		if err != nil {
+			return err
+		}
+		took, err := r.pass(ctx, 1)
+		if err != nil {
+			return err
+		}
+		ours = append(ours, took)
+		if c != nil {
+			p, err := c.follow(ctx, file)
+			if err != nil {
+				return err
+			}
+			theirs = append(theirs, p)
+		}
+	}
+	b.table.add("one changed key", median(ours), medianParts(theirs))
+	b.table.note("slowest of %d", slices.Max(ours), len(ours))
+	return nil
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+func medianParts(all []parts) parts {
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b parts) int { return int(a.took() - b.took()) })
+	return all[len(all)/2]
+}

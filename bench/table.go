@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"text/tabwriter"
+	"time"
+)
+
+// table is what is printed at the end.
+type table struct{ rows []row }
+
+type row struct{ title, what, ours, theirs, ratio, how string }
+
+func (t *table) group(title string) { t.rows = append(t.rows, row{title: title}) }
+
+// add adds a time. theirs is nil where command lines have nothing like it.
+func (t *table) add(what string, ours time.Duration, theirs parts) {
+	r := row{what: what, ours: short(ours), how: theirs.String()}
+	if sum := theirs.took(); sum > 0 {
+		r.theirs = short(sum)
+		r.ratio = fmt.Sprintf("%.1f×", float64(sum)/float64(ours))
+	}
+	t.rows = append(t.rows, r)
+}
+
+func (t *table) note(format string, d time.Duration, args ...any) {
+	t.rows = append(t.rows, row{what: "  " + fmt.Sprintf(format, args...), ours: short(d)})
+}
+
+// memory adds a peak beside that of the largest tool.
+func (t *table) memory(what string, ours int64, theirs parts) {
+	r := row{what: what, ours: bytesText(ours)}
+	var most part
+	for _, p := range theirs {
+		if p.peak > most.peak {
+			most = p
+		}
+	}
+	if most.peak > 0 && ours > 0 {
+		r.theirs, r.how = bytesText(most.peak), most.tool
+		r.ratio = fmt.Sprintf("%.1f×", float64(most.peak)/float64(ours))
+	}
+	t.rows = append(t.rows, r)
+}
+
+func (t *table) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, r := range t.rows {
+		if r.title != "" {
+			fmt.Fprintf(w, "%s\t\t\t\t\n", r.title)
+			fmt.Fprintf(w, "  \treconciler\tcommand lines\tratio\tof which\n")
+			continue
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", r.what, r.ours, r.theirs, r.ratio, r.how)
+	}
+	w.Flush()
+}
+
+// short writes a duration with three digits.
+func short(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
+
+func bytesText(n int64) string {
+	if n == 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%d MB", n/1_000_000)
+}
+
+func absolute(program string) (string, error) {
+	if _, err := os.Stat(program); err != nil {
+		return "", fmt.Errorf("%s is not there: run make build, or name another with -reconciler", program)
+	}
+	return filepath.Abs(program)
+}
+
+// profiled begins a CPU profile, if one is wanted.
+func (b *bench) profiled(name string) (stop func(), err error) {
+	if b.profile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(b.profile + "." + name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
