@@ -87,7 +87,7 @@ func (r *running) pass(ctx context.Context, changes int) (time.Duration, error) 
 		n += len(ns.Changes)
 	}
 	if report.Refusal != nil || len(report.Held) > 0 || len(report.Failed) > 0 || n != changes {
-		return 0, fmt.Errorf("the pass went wrong: %d changes instead of %d, refusal %v, held %v, failed %v", n, changes, report.Refusal, report.Held, report.Failed)
+		return 0, fmt.Errorf("the pass went wrong: %d changes instead of %d, %d namespaces held, %d failed, refusal: %v", n, changes, len(report.Held), len(report.Failed), report.Refusal)
 	}
 	return took, nil
 }

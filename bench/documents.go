@@ -45,8 +45,8 @@ func (s service) documents() map[string]string {
 		add("base", slug+".yaml", s.preset(slug, temperature))
 	}
 	add("base", "budget.yaml", s.budget("service", "20000.00"))
-	add("base", "answer.prompt", s.prompt(120))
-	add("base", "answer.concise.prompt", s.prompt(60))
+	add("base", "answer.prompt", s.prompt("lcm.owner: team-support\n", 120))
+	add("base", "answer.concise.prompt", s.prompt("", 60))
 	add("base", "_tone.prompt", "Be friendly and plain. Never promise a refund, and never name other customers.\n")
 	for i := range 11 {
 		add("base", fmt.Sprintf("setting-%02d.yaml", i+1), s.config(i, "internal", fmt.Sprint(s.number*100+i)))
@@ -146,11 +146,10 @@ func (s service) overlay(n int) string {
 	return text + fmt.Sprintf("spec:\n  value: {level: debug, sample: 1, slow: null, shard: %d}\n", n)
 }
 
-func (s service) prompt(words int) string {
+func (s service) prompt(owner string, words int) string {
 	return `---
 lcm.version: 1.4.2
-lcm.owner: team-support
-model: chat
+` + owner + `model: chat
 config: {temperature: 0.3, max_tokens: 800}
 input:
   schema:

@@ -90,7 +90,10 @@ func (b *bench) size(ctx context.Context, dir string, documents int) error {
 	name := fmt.Sprintf("%d documents, %d of them sealed, %d commits", w.documents(), w.secrets, w.commits)
 	fmt.Fprintf(os.Stderr, "measuring %s ...\n", name)
 	b.table.group(name)
-	return errors.Join(b.whole(ctx, w, c), b.single(ctx, w, c))
+	if err := b.whole(ctx, w, c); err != nil {
+		return err
+	}
+	return b.single(ctx, w, c)
 }
 
 // whole measures passes as processes, from start to end.

@@ -264,10 +264,13 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	} else if err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if got != want {
+	if got != want || crashed(ts.ReadFile("stderr")) {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
+
+// crashed reports whether a program ended by a panic, which Go tells by exit code 2, as wrong usage is told.
+func crashed(stderr string) bool { return strings.Contains(stderr, "\ngoroutine ") }
 
 // replace OLD NEW FILE: replaces a text that must be there, once.
 func cmdReplace(ts *testscript.TestScript, neg bool, args []string) {
@@ -324,7 +327,7 @@ func cmdCanary(ts *testscript.TestScript, neg bool, args []string) {
 	found := ""
 	for _, root := range args[1:] {
 		ts.Check(filepath.WalkDir(ts.MkAbs(root), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
 			data, err := os.ReadFile(path)

@@ -78,7 +78,7 @@ func (e *envelope) recipients(sops map[string]any, rules *tree.SealRules) {
 		r, _ := m["recipient"].(string)
 		if slices.Contains(have, r) || !slices.Contains(want, r) {
 			e.value([]string{"sops", "age", strconv.Itoa(i), "recipient"}, "sops/recipients",
-				"this recipient is not the one that .sops.yaml names for the file: seal it again with sops updatekeys, and change the value if the recipient must not know it")
+				"this recipient is none of those that .sops.yaml names for the file: seal it again with sops updatekeys, and change the value if the recipient must not know it")
 			return
 		}
 		have = append(have, r)

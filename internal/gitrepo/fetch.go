@@ -27,7 +27,7 @@ type Config struct {
 // source is where a mirror fetches from.
 type source interface {
 	// list begins a conversation, which names the branch, if it is there, and the approvals.
-	list(ctx context.Context, branch plumbing.ReferenceName) (conversation, error)
+	list(ctx context.Context, branch string) (conversation, error)
 	close() error
 }
 
@@ -59,7 +59,8 @@ func OpenMirror(cfg Config) (*Repo, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Dir, "HEAD")); errors.Is(err, os.ErrNotExist) {
-		if err := create(cfg.Dir); err != nil {
+		// What the repository holds is nobody else's business on this machine.
+		if err := errors.Join(os.MkdirAll(cfg.Dir, 0o700), create(cfg.Dir)); err != nil {
 			return nil, fmt.Errorf("making the mirror: %w", err)
 		}
 	}
@@ -70,7 +71,7 @@ func OpenMirror(cfg Config) (*Repo, error) {
 	}
 	r.remote, r.branch = remote, branch
 	r.objects.alone = true
-	if err := r.sweep(); err != nil {
+	if err := errors.Join(r.sweep(), r.refs.unlock(branch)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -96,7 +97,7 @@ func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	// Approvals never stop the branch: junk among them would hold everything. Those that did not
 	// arrive do not count, which is the safe side.
 	r.stale = errors.Join(r.fetchApprovals(ctx, refs), r.mergePacks(ctx))
-	return revision(refs[string(r.branch)]), nil
+	return revision(refs[r.branch]), nil
 }
 
 // Stale says what the last Fetch left undone beside the branch: that refs/lcm/ is not up to date, or
@@ -114,9 +115,9 @@ func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, talk.close()) }()
-	head, ok := talk.refs()[string(r.branch)]
+	head, ok := talk.refs()[r.branch]
 	if !ok {
-		return nil, fmt.Errorf("%w in the remote repository: %q", ErrNoBranch, r.branch.Short())
+		return nil, fmt.Errorf("%w in the remote repository: %q", ErrNoBranch, strings.TrimPrefix(r.branch, "refs/heads/"))
 	}
 	if r.known[r.branch] == head {
 		return talk.refs(), nil
@@ -132,11 +133,11 @@ func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, 
 
 // fetchApprovals makes refs/lcm/ what it is in the remote.
 func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Hash) (err error) {
-	var moved []plumbing.ReferenceName
+	var moved []string
 	var wants []plumbing.Hash
 	names := approvalNames(remote)
 	for _, name := range names {
-		if id := remote[string(name)]; r.known[name] != id {
+		if id := remote[name]; r.known[name] != id {
 			moved, wants = append(moved, name), append(wants, id)
 		}
 	}
@@ -152,7 +153,7 @@ func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Ha
 		return fmt.Errorf("fetching approvals: %w", err)
 	}
 	for _, name := range moved {
-		if err := r.move(name, remote[string(name)]); err != nil {
+		if err := r.move(name, remote[name]); err != nil {
 			return err
 		}
 	}
@@ -160,11 +161,11 @@ func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Ha
 }
 
 // approvalNames lists the approvals of the remote, at most maxApprovals, leaving out what is no name.
-func approvalNames(remote map[string]plumbing.Hash) []plumbing.ReferenceName {
-	var names []plumbing.ReferenceName
+func approvalNames(remote map[string]plumbing.Hash) []string {
+	var names []string
 	for name := range remote {
 		if strings.HasPrefix(name, approvalPrefix) && checkRefName(name) == nil {
-			names = append(names, plumbing.ReferenceName(name))
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
@@ -172,12 +173,12 @@ func approvalNames(remote map[string]plumbing.Hash) []plumbing.ReferenceName {
 }
 
 // prune removes approvals that the remote no longer has.
-func (r *Repo) prune(remote []plumbing.ReferenceName) error {
+func (r *Repo) prune(remote []string) error {
 	for name := range maps.Clone(r.known) {
 		if name == r.branch || slices.Contains(remote, name) {
 			continue
 		}
-		if err := r.removeReference(name); err != nil {
+		if err := r.refs.remove(name); err != nil {
 			return err
 		}
 		delete(r.known, name)
@@ -190,21 +191,22 @@ func (r *Repo) loadKnown() error {
 	if r.known != nil {
 		return nil
 	}
-	all, err := r.listReferences()
+	known, err := r.refs.list(approvalPrefix)
 	if err != nil {
 		return err
 	}
-	r.known = map[plumbing.ReferenceName]plumbing.Hash{}
-	for name, id := range all {
-		if name == string(r.branch) || strings.HasPrefix(name, approvalPrefix) {
-			r.known[plumbing.ReferenceName(name)] = id
-		}
+	switch id, err := r.refs.get(r.branch); {
+	case err == nil:
+		known[r.branch] = id
+	case !errors.Is(err, errNoReference):
+		return err
 	}
+	r.known = known
 	return nil
 }
 
-func (r *Repo) move(name plumbing.ReferenceName, id plumbing.Hash) error {
-	if err := r.setReference(name, id); err != nil {
+func (r *Repo) move(name string, id plumbing.Hash) error {
+	if err := r.refs.set(name, id); err != nil {
 		return err
 	}
 	r.known[name] = id

@@ -269,17 +269,17 @@ func TestApprovals(t *testing.T) {
 	name := "refs/lcm/approvals/" + string(one) + "/alice"
 	g.run("update-ref", name, blob)
 	fetch(t, r, one)
-	if id, err := r.reference("refs/lcm/approvals/" + "x"); err == nil {
+	if id, err := r.refs.get("refs/lcm/approvals/" + "x"); err == nil {
 		t.Error(id)
 	}
-	if all, err := r.listReferences(); err != nil || all[name].String() != blob {
+	if all, err := r.refs.list("refs/"); err != nil || all[name].String() != blob {
 		t.Errorf("%v, %v", all, err)
 	}
 	g.run("pack-refs", "--all")
 	fetch(t, r, one)
 	g.run("update-ref", "-d", name)
 	fetch(t, r, one)
-	if all, err := r.listReferences(); err != nil || len(all) != 1 {
+	if all, err := r.refs.list("refs/"); err != nil || len(all) != 1 {
 		t.Errorf("a withdrawn approval is still there: %v, %v", all, err)
 	}
 

@@ -1,13 +1,9 @@
 package gitrepo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -27,7 +23,7 @@ func (s *localSource) close() error {
 	return s.repo.Close()
 }
 
-func (s *localSource) list(_ context.Context, branch plumbing.ReferenceName) (conversation, error) {
+func (s *localSource) list(_ context.Context, branch string) (conversation, error) {
 	if s.repo == nil {
 		repo, err := Open(s.path, s.limits)
 		if err != nil {
@@ -35,44 +31,17 @@ func (s *localSource) list(_ context.Context, branch plumbing.ReferenceName) (co
 		}
 		s.repo = repo
 	}
-	c := &localConversation{repo: s.repo, known: map[string]plumbing.Hash{}}
-	approvals, err := s.approvals()
+	refs, err := s.repo.refs.list(approvalPrefix)
 	if err != nil {
 		return nil, err
 	}
-	for name, id := range approvals {
-		c.known[name] = id
-	}
-	id, err := s.repo.reference(branch)
-	if errors.Is(err, plumbing.ErrReferenceNotFound) {
-		return c, nil
-	}
-	c.known[string(branch)] = id
-	return c, err
-}
-
-// approvals lists refs/lcm/. Listing all references of a large repository takes long, so it is done
-// only if there may be any.
-func (s *localSource) approvals() (map[string]plumbing.Hash, error) {
-	l, err := locate(s.path)
-	if err != nil {
+	switch id, err := s.repo.refs.get(branch); {
+	case err == nil:
+		refs[branch] = id
+	case !errors.Is(err, errNoReference):
 		return nil, err
 	}
-	packed, err := os.ReadFile(filepath.Join(l.common, "packed-refs"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	_, err = os.Stat(filepath.Join(l.common, filepath.FromSlash(approvalPrefix)))
-	if err != nil && !bytes.Contains(packed, []byte(approvalPrefix)) {
-		return nil, nil
-	}
-	all, err := s.repo.listReferences()
-	for name := range all {
-		if !strings.HasPrefix(name, approvalPrefix) {
-			delete(all, name)
-		}
-	}
-	return all, err
+	return &localConversation{s.repo, refs}, nil
 }
 
 type localConversation struct {

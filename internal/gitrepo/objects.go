@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,9 +14,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
-
-// maxAlternates is how many object folders one repository may borrow from.
-const maxAlternates = 16
 
 // objects reads the object store of a repository: packs by their indexes, loose objects, and the
 // folders it borrows from. It reads files by position only, so that any number of readers share it.
@@ -54,36 +52,6 @@ func (o *objects) close() error {
 	}
 	o.packs = nil
 	return err
-}
-
-// withAlternates lists dir and the folders that its info/alternates names, and theirs.
-func withAlternates(dir string) ([]string, error) {
-	dirs := []string{dir}
-	for i := 0; i < len(dirs); i++ {
-		data, err := readSmall(filepath.Join(dirs[i], "info", "alternates"))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(data)) {
-			other := strings.TrimSuffix(line, "\n")
-			if other == "" || other[0] == '#' {
-				continue
-			}
-			if !filepath.IsAbs(other) {
-				other = filepath.Join(dirs[i], other)
-			}
-			if other = filepath.Clean(other); !slices.Contains(dirs, other) {
-				dirs = append(dirs, other)
-			}
-		}
-		if len(dirs) > maxAlternates {
-			return nil, fmt.Errorf("%s borrows objects from more than %d folders", dir, maxAlternates)
-		}
-	}
-	return dirs, nil
 }
 
 // rescan opens packs that appeared since the last scan, and reports whether there were any. Then it
@@ -232,23 +200,31 @@ func (rd *reader) check(id plumbing.Hash, t plumbing.ObjectType, data []byte) er
 
 // fetch finds and unpacks an object, unchecked.
 func (o *objects) fetch(rd *reader, id plumbing.Hash, limit int64) (plumbing.ObjectType, []byte, error) {
-	p, offset, ok := o.find(id)
-	if !ok {
-		if path, ok := o.loosePath(id); ok {
-			return rd.loose(path, limit)
-		}
-		found, err := o.rescan()
-		if err != nil {
-			return 0, nil, err
-		}
-		if found {
-			p, offset, ok = o.find(id)
-		}
-		if !ok {
-			return 0, nil, ErrMissing
-		}
+	p, offset, path, err := o.locate(id)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case p == nil:
+		return rd.loose(path, limit)
 	}
 	return o.unpack(rd, p, offset, limit)
+}
+
+// locate finds an object in a pack, or else as a file.
+func (o *objects) locate(id plumbing.Hash) (p *pack, offset int64, path string, err error) {
+	if p, offset, ok := o.find(id); ok {
+		return p, offset, "", nil
+	}
+	if path, ok := o.loosePath(id); ok {
+		return nil, 0, path, nil
+	}
+	if found, err := o.rescan(); !found || err != nil {
+		return nil, 0, "", cmp.Or(err, ErrMissing)
+	}
+	if p, offset, ok := o.find(id); ok {
+		return p, offset, "", nil
+	}
+	return nil, 0, "", ErrMissing
 }
 
 // describe says which object an error is about; limits get the object's name as their subject.

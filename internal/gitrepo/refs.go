@@ -21,8 +21,8 @@ func (r *Repo) Head(branch string) (lcm.Revision, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := r.reference(name)
-	if errors.Is(err, plumbing.ErrReferenceNotFound) {
+	id, err := r.refs.get(name)
+	if errors.Is(err, errNoReference) {
 		return "", fmt.Errorf("%w: %q", ErrNoBranch, branch)
 	}
 	return revision(id), err
@@ -37,7 +37,7 @@ func (r *Repo) SetBranch(branch string, rev lcm.Revision) error {
 	if _, err := r.Commit(rev); err != nil {
 		return fmt.Errorf("setting branch %s: %w", branch, err)
 	}
-	return r.setReference(name, plumbing.NewHash(string(rev)))
+	return r.refs.set(name, plumbing.NewHash(string(rev)))
 }
 
 // Resolve finds the commit that people mean by a full or abbreviated id, HEAD, a branch, a tag or a
@@ -124,12 +124,9 @@ func (r *Repo) resolveBase(base string) (plumbing.Hash, error) {
 		return parseID(base)
 	}
 	for _, format := range []string{"%s", "refs/%s", "refs/tags/%s", "refs/heads/%s", "refs/remotes/%s", "refs/remotes/%s/HEAD"} {
-		name := plumbing.ReferenceName(fmt.Sprintf(format, base))
-		if name != plumbing.HEAD && (!strings.HasPrefix(string(name), "refs/") || checkRefName(string(name)) != nil) {
-			continue
-		}
-		id, err := r.reference(name)
-		if !errors.Is(err, plumbing.ErrReferenceNotFound) {
+		name := fmt.Sprintf(format, base)
+		id, err := r.refs.get(name)
+		if !errors.Is(err, errNoReference) {
 			return id, err
 		}
 	}
@@ -181,64 +178,12 @@ func (r *Repo) peel(id plumbing.Hash) (plumbing.Hash, error) {
 	return id, fmt.Errorf("more than %d tags point to each other", maxTags)
 }
 
-// reference reads a reference, following symbolic ones a few times.
-func (r *Repo) reference(name plumbing.ReferenceName) (id plumbing.Hash, err error) {
-	defer contain(&err)
-	r.refsMu.Lock()
-	defer r.refsMu.Unlock()
-	for range 5 {
-		ref, err := r.refs.Reference(name)
-		if err != nil {
-			return plumbing.ZeroHash, err
-		}
-		if ref.Type() == plumbing.HashReference {
-			return ref.Hash(), nil
-		}
-		if name = ref.Target(); checkRefName(string(name)) != nil {
-			return plumbing.ZeroHash, fmt.Errorf("reference %s points outside refs/", ref.Name())
-		}
-	}
-	return plumbing.ZeroHash, fmt.Errorf("reference %s points in circles", name)
-}
-
-func (r *Repo) setReference(name plumbing.ReferenceName, id plumbing.Hash) error {
-	r.refsMu.Lock()
-	defer r.refsMu.Unlock()
-	return r.refs.SetReference(plumbing.NewHashReference(name, id))
-}
-
-func (r *Repo) removeReference(name plumbing.ReferenceName) error {
-	r.refsMu.Lock()
-	defer r.refsMu.Unlock()
-	return r.refs.RemoveReference(name)
-}
-
-// listReferences lists all references that are not symbolic.
-func (r *Repo) listReferences() (all map[string]plumbing.Hash, err error) {
-	defer contain(&err)
-	r.refsMu.Lock()
-	defer r.refsMu.Unlock()
-	iter, err := r.refs.IterReferences()
-	if err != nil {
-		return nil, err
-	}
-	defer iter.Close()
-	all = map[string]plumbing.Hash{}
-	err = iter.ForEach(func(ref *plumbing.Reference) error {
-		if ref.Type() == plumbing.HashReference {
-			all[string(ref.Name())] = ref.Hash()
-		}
-		return nil
-	})
-	return all, err
-}
-
-func branchRef(branch string) (plumbing.ReferenceName, error) {
+func branchRef(branch string) (string, error) {
 	name := "refs/heads/" + branch
 	if err := checkRefName(name); err != nil {
 		return "", fmt.Errorf("branch %.80q: %w", branch, err)
 	}
-	return plumbing.ReferenceName(name), nil
+	return name, nil
 }
 
 // checkRefName accepts what `git check-ref-format` accepts below refs/, and less: no segment begins

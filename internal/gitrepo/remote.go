@@ -28,7 +28,7 @@ type remoteSource struct {
 
 func (s *remoteSource) close() error { return nil }
 
-func (s *remoteSource) list(ctx context.Context, _ plumbing.ReferenceName) (conversation, error) {
+func (s *remoteSource) list(ctx context.Context, _ string) (conversation, error) {
 	auth, err := s.auth()
 	if err != nil {
 		return nil, err

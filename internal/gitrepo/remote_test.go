@@ -80,7 +80,7 @@ func TestFetchHTTPS(t *testing.T) {
 	if got := files(t, r, fork); got["c"] != "5" || got["a/x"] != "1" {
 		t.Error(got)
 	}
-	if _, err := r.reference("refs/lcm/x"); err != nil {
+	if _, err := r.refs.get("refs/lcm/x"); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(file, []byte("wrong"), 0o600); err != nil {

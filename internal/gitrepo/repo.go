@@ -13,12 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-git/go-billy/v5"
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/storage/filesystem"
-	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // Repo is a Git repository: a mirror that fetches, or one that is only read and written to. It is safe
@@ -29,13 +24,12 @@ type Repo struct {
 	trees   *treeCache
 	sizes   treeSizes
 
-	refsMu sync.Mutex // go-git's reference storage is not made for two users
-	refs   *filesystem.Storage
+	refs *refStore
 
 	fetchMu sync.Mutex // one fetch at a time; guards what follows
 	remote  source     // nil unless a mirror
-	branch  plumbing.ReferenceName
-	known   map[plumbing.ReferenceName]plumbing.Hash // what the mirror's own references are
+	branch  string
+	known   map[string]plumbing.Hash // what the mirror's own references are
 	stale   error
 }
 
@@ -81,21 +75,13 @@ func open(l location, limits Limits) (*Repo, error) {
 		limits:  limits,
 		objects: o,
 		trees:   newTreeCache(),
-		refs:    filesystem.NewStorage(l.filesystem(), cache.NewObjectLRU(0)),
+		refs:    &refStore{location: l},
 	}, nil
 }
 
 // location is where the parts of a repository are: of a linked work tree, HEAD is in its own folder
 // and all else in the common one.
 type location struct{ git, common string }
-
-func (l location) filesystem() billy.Filesystem {
-	common := osfs.New(l.common)
-	if l.git == l.common {
-		return common
-	}
-	return dotgit.NewRepositoryFilesystem(osfs.New(l.git), common)
-}
 
 // locate finds the repository that dir is, or is the work tree of. It does not look in parent folders:
 // what is read must be what was named.

@@ -216,12 +216,11 @@ func (o *objects) size(id plumbing.Hash) (size int64, err error) {
 	defer contain(&err)
 	rd := o.pool.Get().(*reader)
 	defer o.pool.Put(rd)
-	p, offset, ok := o.find(id)
-	if !ok {
-		path, ok := o.loosePath(id)
-		if !ok {
-			return 0, describe(plumbing.BlobObject, id, ErrMissing)
-		}
+	p, offset, path, err := o.locate(id)
+	if err != nil {
+		return 0, describe(plumbing.BlobObject, id, err)
+	}
+	if p == nil {
 		f, err := os.Open(path)
 		if err != nil {
 			return 0, err

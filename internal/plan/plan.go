@@ -227,12 +227,15 @@ func (p *Namespace) prune(owner Owner, h Holding, items map[string]store.Item, w
 	}
 }
 
+// Foreign is the rule by which a namespace is held for a value of somebody else's that stands in its way.
+const Foreign = "store/foreign"
+
 func foreign(e Entry, item store.Item) diag.Finding {
 	who := "nobody's mark is on it"
 	if item.Meta.Repository != "" {
 		who = "it belongs to repository " + item.Meta.Repository
 	}
-	return diag.Errorf(diag.Position{File: e.Meta.Origin, Line: 1, Column: 1}, "store/foreign",
+	return diag.Errorf(diag.Position{File: e.Meta.Origin, Line: 1, Column: 1}, Foreign,
 		"target %s already holds %s and %s: move it away, or choose another key", e.Target, e.Address, who)
 }
 

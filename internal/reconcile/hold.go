@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
@@ -82,7 +84,7 @@ func (s Share) of(have int) int { return max(alwaysPass, s.count, int(s.percent*
 type deleteBudget struct {
 	r        *Reconciler
 	shares   []Share // the repository's and the daemon's: the smaller holds
-	accepted int     // what the commits of this pass accept
+	accepted []step  // the commits of this pass that accept some, with what is left of it
 	left     map[string]int
 }
 
@@ -96,7 +98,9 @@ func (r *Reconciler) deleteBudget(t *tree.Tree, j *job) (*deleteBudget, error) {
 		b.shares = append(b.shares, share)
 	}
 	for _, s := range j.steps {
-		b.accepted += s.deletes
+		if s.deletes > 0 {
+			b.accepted = append(b.accepted, s)
+		}
 	}
 	return b, nil
 }
@@ -119,13 +123,27 @@ func (b *deleteBudget) hold(plans []plan.Namespace) error {
 			for target, n := range p.Deletes {
 				b.left[p.Namespace.Org+"/"+target] -= n
 			}
-		case total <= b.accepted:
-			b.accepted -= total
+		case b.accept(p, total):
 		default:
 			p.Held = append(p.Held, b.finding(p, total))
 		}
 	}
 	return nil
+}
+
+// accept uses up what a commit accepts. Its signers must be such as could have made the deletions.
+func (b *deleteBudget) accept(p *plan.Namespace, n int) bool {
+	for i := range b.accepted {
+		s := &b.accepted[i]
+		refused := slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+			return c.Action == store.Delete && !s.judged.Accepts(folder(c.Address.Namespace)+"/"+c.Address.Key+".yaml")
+		})
+		if !refused && n <= s.deletes {
+			s.deletes -= n
+			return true
+		}
+	}
+	return false
 }
 
 func (b *deleteBudget) remaining(org, target string) (int, error) {

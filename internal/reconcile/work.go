@@ -10,6 +10,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/tree"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
@@ -30,7 +31,8 @@ type job struct {
 type step struct {
 	commit  lcm.Revision
 	changed []gitrepo.Change
-	deletes int // what its message accepts: Lcm-Accept-Deletes: N
+	deletes int        // what its message accepts: Lcm-Accept-Deletes: N
+	judged  trust.Step // who consented to it; zero if that is not known any more, and then it accepts nothing
 }
 
 func (j *job) nothing() bool {
@@ -84,14 +86,15 @@ func (j *job) difference() error {
 	return nil
 }
 
-// addPending adds what failed or waits for a consent, and what refers to a service that differs.
+// addPending adds what failed or waits for something that is not in the repository, and what refers to a
+// service that differs.
 func (j *job) addPending() error {
 	pending, err := j.r.State.Pending()
 	if err != nil {
 		return err
 	}
 	for ns, n := range pending {
-		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool { return f.Rule == refHeld })
+		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool { return f.Rule == refHeld || f.Rule == plan.Foreign })
 		if len(n.Failed) > 0 || n.Deletes > 0 || waits {
 			j.also[ns] = true
 		}
@@ -177,9 +180,9 @@ func (r *Reconciler) steps(v trust.Verified, from lcm.Revision, o Options) ([]st
 	if from == "" || o.Revision != "" {
 		from = r.Introduction
 	}
-	known := map[lcm.Revision][]gitrepo.Change{}
+	known := map[lcm.Revision]trust.Step{}
 	for _, s := range v.Steps() {
-		known[s.Commit] = s.Changed
+		known[s.Commit] = s
 	}
 	var out []step
 	for at := v.Revision(); at != from; {
@@ -191,8 +194,8 @@ func (r *Reconciler) steps(v trust.Verified, from lcm.Revision, o Options) ([]st
 			return nil, fmt.Errorf("%s is not on the way to %s", from.Short(), v.Revision().Short())
 		}
 		s := step{commit: at, deletes: acceptedDeletes(c.Message)}
-		if diff, ok := known[at]; ok {
-			s.changed = diff
+		if judged, ok := known[at]; ok {
+			s.judged, s.changed = judged, judged.Changed
 		} else if s.changed, err = r.diff(c.Parents[0], at); err != nil {
 			return nil, err
 		}

@@ -53,6 +53,9 @@ func (x expectation) say() string {
 func (x expectation) shapeWords() string {
 	var words []string
 	for _, s := range x.shapes {
+		if s.kind&x.kind == 0 {
+			continue // another demand rules this shape out
+		}
 		if w := s.say(); w != "" && !slices.Contains(words, w) {
 			words = append(words, w)
 		}

@@ -125,7 +125,7 @@ func (v *view) merged(a lcm.Address, d *Document, environment string, rest []str
 	case parent.state == absent:
 		return refuse("merge/nothing", "there is nothing to merge onto: no environment further up has this key, or it may not be inherited")
 	case parent.entry.Kind == lcm.KindSecret || parent.entry.Kind == lcm.KindPromptTemplate:
-		return refuse("merge/forbidden", "a %s is never merged", parent.entry.Kind)
+		return refuse("merge/forbidden", "a %s is never merged: remove merge, or write replace", parent.entry.Kind)
 	case parent.entry.Kind != d.Kind:
 		return refuse("merge/kind", "this %s would be merged onto a %s: only the same kind can be", d.Kind, parent.entry.Kind)
 	}

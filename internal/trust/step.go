@@ -62,7 +62,7 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	w.chain.push(revision)
 	w.accepted[revision] = at
 	return c, Step{Parent: p.revision, Commit: revision, Signer: head.signer.Name, FirstSeen: at,
-		Author: head.Author, Committer: head.Committer, Approvers: approvers(judged), Changed: changed, Judged: judged}, nil
+		Author: head.Author, Committer: head.Committer, Approvers: approvers(judged), Changed: changed, Judged: judged, policy: p.policy}, nil
 }
 
 // signatures demands of every commit that the step brings in exactly one valid signature by a

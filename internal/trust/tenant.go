@@ -21,6 +21,7 @@ type TenantPolicy struct {
 
 	principals map[string]*Principal
 	rules      []*Rule
+	doc        *strictyaml.Document
 }
 
 // ParseTenantPolicy reads one tenant's file: apiVersion, kind TenantPolicy, tenant (optional),
@@ -32,7 +33,7 @@ func ParseTenantPolicy(org, file string, data []byte) (*TenantPolicy, []diag.Fin
 		return nil, findings
 	}
 	r := &reader{doc: doc}
-	t := &TenantPolicy{Org: org}
+	t := &TenantPolicy{Org: org, doc: doc}
 	top := r.top("TenantPolicy", "tenant", "version", "principals", "rules")
 	if top.fields == nil {
 		return nil, r.findings
@@ -125,10 +126,9 @@ func (p *Policy) with(tenants []*TenantPolicy) (*Policy, []diag.Finding) {
 	for _, t := range tenants {
 		all.tenants[t.Org] = t
 		all.rules = append(all.rules, t.rules...)
-		file := tenantsDir + "/" + t.Org + ".yaml"
 		for _, name := range slices.Sorted(maps.Keys(t.principals)) {
 			if other, taken := all.principals[name]; taken {
-				findings = append(findings, diag.Errorf(diag.Position{File: file}, "trust/principals",
+				findings = append(findings, diag.Errorf(t.doc.KeyPosition("principals", name), "trust/principals",
 					"the name %s is taken by a principal of %s: choose another", name, fileOf(other)))
 				continue
 			}

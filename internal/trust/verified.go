@@ -41,6 +41,8 @@ type Step struct {
 	Approvers         []string      // principals whose consent counted for some path, sorted; nobody's if nothing changed
 	Changed           []gitrepo.Change
 	Judged            []Judged // how each rule was met
+
+	policy *Policy // that it was judged by
 }
 
 // Judged says how one rule was met for some of the changed paths.

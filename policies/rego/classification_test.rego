@@ -36,3 +36,11 @@ test_secret_too_low if {
 	t.found(classification.deny) == set() with input as secret("confidential")
 	t.found(classification.deny) == set() with input as secret("restricted")
 }
+
+# One mistake, one finding: routing denies it.
+test_above_target_leaves_secrets_to_routing if {
+	open := object.union(secret("restricted"), {"target": {"name": "runtime", "secrets": false, "maxClassification": "internal"}})
+	t.found(classification.deny) == set() with input as open
+	kept := object.union(secret("restricted"), {"target": {"name": "vault", "secrets": true, "maxClassification": "confidential"}})
+	t.found(classification.deny) == above with input as kept
+}

@@ -93,3 +93,10 @@ test_loopback if {
 		not facts.loopback(url)
 	}
 }
+
+test_shown_without_environment if {
+	facts.shown("a/b/c/production/e") == "/a/b/c/e"
+	facts.shown("/a/b/c/production/e") == "/a/b/c/e"
+	facts.shown("key") == "key"
+	facts.shown(7) == 7
+}

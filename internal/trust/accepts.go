@@ -1,0 +1,31 @@
+package trust
+
+import "slices"
+
+// Accepts reports whether those who consented to the step, its signer included, would meet every rule of
+// path by number and role. It judges what a commit says beside what it changes: an instruction in its
+// message is worth as much as a change of path by the same people.
+func (s Step) Accepts(path string) bool {
+	if s.policy == nil {
+		return false
+	}
+	rules := s.policy.Matching(path)
+	return len(rules) > 0 && !slices.ContainsFunc(rules, func(r *Rule) bool { return s.persons(r, path) < r.Approvals })
+}
+
+// persons counts those whom a rule counts at path. Where a rule wants signed consent, that of a side
+// commit is none: then the signer counts alone.
+func (s Step) persons(r *Rule, path string) int {
+	names := []string{s.Signer}
+	if !r.SignedConsent {
+		names = append(names, s.Approvers...)
+	}
+	slices.Sort(names)
+	n := 0
+	for _, name := range slices.Compact(names) {
+		if p := s.policy.principals[name]; p != nil && !p.Bot && r.admits(p, path) {
+			n++
+		}
+	}
+	return n
+}
