@@ -15,6 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
 func main() { os.Exit(mainCode()) }
@@ -102,6 +105,11 @@ func (b *bench) whole(ctx context.Context, w *world, c *commands) error {
 	if err != nil {
 		return err
 	}
+	if b.profile != "" {
+		if err := b.profileCold(ctx, w); err != nil {
+			return err
+		}
+	}
 	cold, err := run(ctx, w.dir, program, "once", "--config", "reconciler.yaml")
 	if err != nil {
 		return err
@@ -120,6 +128,24 @@ func (b *bench) whole(ctx context.Context, w *world, c *commands) error {
 	b.table.add("restart, nothing changed", again.took, nil)
 	b.table.memory("peak memory of the cold pass", cold.peak, theirs)
 	return nil
+}
+
+// profileCold makes a cold pass in this process, for its profile alone, and removes what it made.
+func (b *bench) profileCold(ctx context.Context, w *world) error {
+	if _, err := masterkey.Generate(w.path("state/lcm.key")); err != nil {
+		return err
+	}
+	r, err := w.start()
+	if err != nil {
+		return err
+	}
+	stop, err := b.profiled("cold")
+	if err != nil {
+		return errors.Join(err, r.close())
+	}
+	_, err = r.Pass(ctx, reconcile.Options{})
+	stop()
+	return errors.Join(err, r.close(), os.RemoveAll(w.path("state")), os.RemoveAll(w.path("targets")))
 }
 
 // single measures passes of a daemon that runs already.

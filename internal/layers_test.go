@@ -17,6 +17,7 @@ const module = "github.com/llm-config-manager/lcm/"
 // here, or imports more, fails the test: imports point one way.
 var layers = map[string]string{
 	"examples":           "",
+	"examples/seal":      "lcm sopsfile examples",
 	"policies/rego":      "",
 	"schemas/cue":        "",
 	"internal":           "",

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
-	"path"
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
@@ -44,7 +42,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errFindings):
 		return exitFindings
 	default:
-		fmt.Fprintf(stderr, "lcm-lint: %v\n", err)
+		fmt.Fprintf(stderr, "lcm-lint: %v (see lcm-lint --help)\n", err)
 		return exitUsage
 	}
 }
@@ -99,7 +97,7 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 		return err
 	}
 	for i := range findings {
-		findings[i].File = path.Join(filepath.ToSlash(dir), findings[i].File)
+		findings[i].File = fsys.path(filepath.ToSlash(dir), findings[i].File)
 	}
 	if err := write(stdout, o.format, findings); err != nil {
 		return err
@@ -114,21 +112,20 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 }
 
 // repository opens the folder; links that lead out of it are not followed.
-func repository(dir string, o options) (fs.FS, error) {
+func repository(dir string, o options) (overlay, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening the repository: %w", err)
+		return overlay{}, fmt.Errorf("opening the repository: %w", err)
 	}
-	over := overlay{FS: root.FS(), folders: map[string]fs.FS{}}
-	for at, from := range map[string]string{"policies/rego": o.policies, "schemas/cue": o.schemas} {
-		if from == "" {
+	over := overlay{FS: root.FS()}
+	for _, f := range []folder{{at: "policies/rego", dir: o.policies, ext: ".rego"}, {at: "schemas/cue", dir: o.schemas, ext: ".cue"}} {
+		if f.dir == "" {
 			continue
 		}
-		r, err := os.OpenRoot(from)
-		if err != nil {
-			return nil, fmt.Errorf("opening %s: %w", from, err)
+		if err := f.open(); err != nil {
+			return overlay{}, err
 		}
-		over.folders[at] = r.FS()
+		over.folders = append(over.folders, f)
 	}
 	return over, nil
 }
@@ -147,7 +144,14 @@ func tally(fs []diag.Finding) string {
 			errs++
 		}
 	}
-	return fmt.Sprintf("%d errors, %d warnings", errs, len(fs)-errs)
+	return count(errs, "error") + ", " + count(len(fs)-errs, "warning")
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
 }
 
 // version is what the build says of itself.

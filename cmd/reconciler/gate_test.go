@@ -17,9 +17,10 @@ type gate struct {
 	*httptest.Server
 	next *httputil.ReverseProxy
 
-	mu     sync.Mutex
-	guard  guard // nil: forward
-	writes int
+	passing sync.RWMutex // held for reading by each request
+	mu      sync.Mutex
+	guard   guard // nil: forward
+	writes  int
 }
 
 // guard decides what becomes of a request; forward passes it on to Vault, and the answer back.
@@ -47,6 +48,8 @@ func startGate(t *testing.T, address string) *gate {
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.passing.RLock()
+	defer g.passing.RUnlock()
 	g.mu.Lock()
 	stop := g.guard
 	if isWrite(r) {
@@ -71,6 +74,12 @@ func (g *gate) set(to guard) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.guard = to
+}
+
+// settle waits for the requests that are under way, which the death of their sender does not end.
+func (g *gate) settle() {
+	g.passing.Lock()
+	defer g.passing.Unlock()
 }
 
 // count returns how many requests since the last count were to change something.

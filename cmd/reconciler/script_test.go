@@ -289,9 +289,20 @@ func cmdDigest(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: digest NAME PATH...")
 	}
-	h := sha256.New()
+	var roots []string
 	for _, root := range args[1:] {
-		ts.Check(filepath.WalkDir(ts.MkAbs(root), func(path string, d fs.DirEntry, err error) error {
+		roots = append(roots, ts.MkAbs(root))
+	}
+	sum, err := digestOf(roots...)
+	ts.Check(err)
+	ts.Setenv(args[0], sum)
+}
+
+// digestOf digests all names, modes, sizes, times and bytes below some paths.
+func digestOf(roots ...string) (string, error) {
+	h := sha256.New()
+	for _, root := range roots {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
@@ -307,9 +318,12 @@ func cmdDigest(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintln(h, info.Size(), info.ModTime())
 			h.Write(data)
 			return err
-		}))
+		})
+		if err != nil {
+			return "", err
+		}
 	}
-	ts.Setenv(args[0], hex.EncodeToString(h.Sum(nil)))
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // same A B: demands that two texts are equal.

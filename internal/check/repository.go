@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
@@ -22,7 +23,7 @@ func Repository(ctx context.Context, fsys fs.FS) ([]diag.Finding, error) {
 	}
 	findings = append(findings, more...)
 	if t == nil || rules == nil {
-		return diag.Sort(findings), nil
+		return diag.Sort(Withheld(findings)), nil
 	}
 	namespaces := t.Namespaces()
 	each := make([][]diag.Finding, len(namespaces))
@@ -41,5 +42,16 @@ func Repository(ctx context.Context, fsys fs.FS) ([]diag.Finding, error) {
 	for _, fs := range each {
 		findings = append(findings, fs...)
 	}
-	return diag.Sort(findings), nil
+	return diag.Sort(Withheld(findings)), nil
+}
+
+// Withheld replaces messages that repeat a credential: some quote a name or a word of a file, and people
+// paste credentials anywhere.
+func Withheld(findings []diag.Finding) []diag.Finding {
+	for i, f := range findings {
+		if leak.Contains(f.Message) {
+			findings[i].Message = "what is wrong here looks like a credential, and is not repeated: revoke it, since Git keeps it"
+		}
+	}
+	return findings
 }

@@ -3,7 +3,6 @@ package gitrepo
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -208,7 +207,6 @@ func (d dirEntry) Name() string               { return d.entry.name }
 func (d dirEntry) IsDir() bool                { return d.entry.folder() }
 func (d dirEntry) Type() fs.FileMode          { return fileMode(d.entry.mode).Type() }
 func (d dirEntry) Info() (fs.FileInfo, error) { return d.tree.describe(d.entry) }
-func (d dirEntry) String() string             { return fs.FormatDirEntry(d) }
 
 type openFile struct {
 	info fileInfo
@@ -249,6 +247,3 @@ func (f *openFolder) ReadDir(n int) ([]fs.DirEntry, error) {
 	f.list = f.list[len(out):]
 	return out, nil
 }
-
-// String says which tree it is, for logs.
-func (t *Tree) String() string { return fmt.Sprintf("tree %s", t.root) }

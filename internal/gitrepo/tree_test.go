@@ -342,15 +342,27 @@ func TestDeltas(t *testing.T) {
 		if chains := g.run("verify-pack", "-v", ".git/objects/pack/"+packName(t, g)); !strings.Contains(chains, "chain length = 9:") {
 			t.Fatalf("git made no long chains:\n%s", chains)
 		}
-		r := g.open(Limits{})
-		for i, rev := range revs {
-			tree := treeOf(t, r, rev)
-			data, err := tree.ReadFile("d/f")
-			if err != nil || string(data) != contents[i] {
-				t.Fatalf("revision %d: %v", i, err)
-			}
-			if fi, err := tree.Stat("d/f"); err != nil || fi.Size() != int64(len(contents[i])) {
-				t.Fatalf("revision %d: %v, %v", i, fi, err)
+		dir := filepath.Join(t.TempDir(), "mirror.git")
+		mirror := mirrorOf(t, Config{URL: g.dir, Dir: dir})
+		fetch(t, mirror, g.head()) // copies the deltas as they are
+		(&git{t, dir}).run("fsck", "--strict", "--full")
+		packed, err := os.Stat(filepath.Join(g.dir, ".git/objects/pack", strings.TrimSuffix(packName(t, g), ".idx")+".pack"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := mirror.objects.list()[0].size; n > packed.Size() {
+			t.Errorf("the mirror has %d bytes, the original %d: not all deltas were kept", n, packed.Size())
+		}
+		for _, r := range []*Repo{g.open(Limits{}), mirror} {
+			for i, rev := range revs {
+				tree := treeOf(t, r, rev)
+				data, err := tree.ReadFile("d/f")
+				if err != nil || string(data) != contents[i] {
+					t.Fatalf("revision %d: %v", i, err)
+				}
+				if fi, err := tree.Stat("d/f"); err != nil || fi.Size() != int64(len(contents[i])) {
+					t.Fatalf("revision %d: %v, %v", i, fi, err)
+				}
 			}
 		}
 	}

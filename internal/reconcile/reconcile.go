@@ -134,7 +134,12 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	return report.publish(r, nil)
 }
 
+// fetchTimeout bounds one fetch: a server that trickles must not stop the passes for good.
+const fetchTimeout = 15 * time.Minute
+
 func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
 	head, err := r.Repo.Fetch(ctx)
 	if err != nil {
 		return "", fmt.Errorf("fetching the repository: %w", err)

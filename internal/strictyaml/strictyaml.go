@@ -274,7 +274,7 @@ func (c *converter) scalar(n *yaml.Node) any {
 	v, kind := core(n.Value)
 	switch kind {
 	case octal:
-		c.refuse(n, "yaml/ambiguous-number", "%s is octal in one version of YAML and decimal in another: quote it, or write it without the leading zero", n.Value)
+		c.refuse(n, "yaml/ambiguous-number", "a number with a leading zero is octal in one version of YAML and decimal in another: quote it, or write it without the zero")
 	case outOfRange:
 		c.refuse(n, "yaml/number-range", "this number does not survive JSON (integers within ±2^53, finite floats): quote it")
 	}

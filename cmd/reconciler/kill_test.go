@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store/vault/vaulttest"
+)
+
+// TestKilledWhileCreating kills a pass at each of its requests that write to Vault: before Vault has seen
+// it, and after Vault has done it but before the answer; and at some of the other moments. The next pass must
+// make exactly what an undisturbed one makes: no value lost, no version too many, nothing left to do.
+func TestKilledWhileCreating(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	undisturbed := b.fresh()
+	undisturbed.desk.must(0, "once", "--config", undisturbed.config)
+	writes := b.gate.count()
+	if want := 2 + 3*len(b.keys); writes != want {
+		t.Fatalf("a pass makes %d writes, want %d: the marker twice, and of each secret the claim, the value and the mark", writes, want)
+	}
+	want := undisturbed.look()
+	undisturbed.idle()
+	for _, m := range moments(writes) {
+		d := b.fresh()
+		d.killed(m)
+		d.recover(m)
+		if diff := cmp.Diff(want, d.look()); diff != "" {
+			t.Fatalf("killed %v: not as after an undisturbed pass (-want +got):\n%s", m, diff)
+		}
+	}
+}
+
+// TestKilledWhileUpdating does the same to passes in which every value changes, one after the other on the
+// same Vault and the same state: after the n-th change every secret has exactly n versions.
+func TestKilledWhileUpdating(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.fresh()
+	var want [2]sight // by set of values
+	for set := range want {
+		b.change(set)
+		d.desk.must(0, "once", "--config", d.config)
+		want[set] = d.look()
+	}
+	b.gate.count()
+	b.change(2)
+	d.desk.must(0, "once", "--config", d.config)
+	writes := b.gate.count()
+	if want := 2 + 2*len(b.keys); writes != want {
+		t.Fatalf("a pass makes %d writes, want %d: the marker twice, and of each secret the value and the mark", writes, want)
+	}
+	for i, m := range moments(writes) {
+		n := 4 + i // b.change was called for the fourth time
+		b.change(n - 1)
+		d.killed(m)
+		d.recover(m)
+		if diff := cmp.Diff(want[(n-1)%2].at(n, b.desk.head), d.look()); diff != "" {
+			t.Fatalf("killed %v: not as after an undisturbed pass (-want +got):\n%s", m, diff)
+		}
+	}
+}
+
+// moment is when a process is killed.
+type moment struct {
+	every bool // at counts all requests, not only those that write
+	at    int
+	how   how
+	later time.Duration
+}
+
+type how string
+
+const (
+	before   how = "before Vault has seen it"
+	unheard  how = "after Vault has done it, before the answer"
+	answered how = "after the answer"
+)
+
+func (m moment) String() string {
+	kind := "write"
+	if m.every {
+		kind = "request"
+	}
+	return fmt.Sprintf("at %s %d, %s, %v later", kind, m.at, m.how, m.later)
+}
+
+// moments are all writes, both ways; the first requests; and the time after the last write, in which the
+// outcome is recorded.
+func moments(writes int) []moment {
+	var out []moment
+	for at := range writes {
+		out = append(out, moment{at: at, how: before}, moment{at: at, how: unheard})
+	}
+	for at := range 4 {
+		out = append(out, moment{every: true, at: at, how: before})
+	}
+	for _, ms := range []int{0, 1, 2, 4, 8, 16} {
+		out = append(out, moment{at: writes - 1, how: answered, later: time.Duration(ms) * time.Millisecond})
+	}
+	return out
+}
+
+// bench is a repository with 30 secrets and some documents in one namespace, and a Vault behind a gate.
+type bench struct {
+	t      *testing.T
+	desk   *desk
+	server *vaulttest.Server
+	gate   *gate
+	ns     lcm.Namespace
+	keys   []string
+	made   int
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, server: vaulttest.Start(t), desk: newDesk(t, "testdata/vault-base"),
+		ns: lcm.Namespace{Service: lcm.Service{Org: "acme", Project: "app", Name: "api"}, Environment: "development"}}
+	b.gate = startGate(t, b.server.Address)
+	for i := range 30 {
+		b.keys = append(b.keys, fmt.Sprintf("secret-%02d", i))
+	}
+	b.change(0)
+	return b
+}
+
+// change commits one of two sets of values, by turns.
+func (b *bench) change(n int) {
+	b.t.Helper()
+	files := map[string]string{}
+	for _, key := range b.keys {
+		path, sealed := b.desk.secret(b.ns.Key(key).String(), "opaque", map[string]any{"value": fmt.Sprintf("%s-%d", key, n%2), "same": "always"})
+		files[path] = sealed
+	}
+	for i := range 3 {
+		files[fmt.Sprintf("namespaces/%s/config-%d.yaml", b.ns, i)] = config(strconv.Itoa(n % 2))
+	}
+	b.desk.commit("alice", files)
+}
+
+// daemon is one reconciler with its state and its targets.
+type daemon struct {
+	*bench
+	config string
+	dir    string
+	mount  string
+}
+
+// fresh returns a daemon that never ran, with an engine of its own.
+func (b *bench) fresh() *daemon {
+	b.t.Helper()
+	b.made++
+	d := &daemon{bench: b, mount: b.server.Mount(b.t), dir: fmt.Sprintf("daemon-%d", b.made)}
+	b.desk.write("vault-token", b.server.RootToken)
+	d.config = b.desk.daemon(d.dir, map[string]string{
+		"vault":   fmt.Sprintf("{type: vault, address: %q, mount: %s, auth: {token: {file: ../vault-token}}}", b.gate.URL, d.mount),
+		"runtime": "{type: file, path: runtime}",
+	})
+	return d
+}
+
+// killed runs one pass and kills it.
+func (d *daemon) killed(m moment) {
+	d.t.Helper()
+	started, dead := make(chan struct{}), make(chan struct{})
+	var cmd *exec.Cmd
+	var mu sync.Mutex
+	n, over := 0, false
+	turn := func(r *http.Request) (mine, late bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if m.every || isWrite(r) {
+			n++
+			mine = n == m.at+1
+		}
+		return mine, over
+	}
+	d.gate.set(func(w http.ResponseWriter, r *http.Request, forward func()) {
+		<-started
+		mine, late := turn(r)
+		switch {
+		case late: // it was sent by a process that is dead
+			panic(http.ErrAbortHandler)
+		case !mine:
+			forward()
+			return
+		case m.how == unheard:
+			d.gate.next.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
+		case m.how == answered:
+			forward()
+			time.AfterFunc(m.later, func() { _ = cmd.Process.Kill() })
+			return
+		}
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		_ = cmd.Process.Kill()
+		<-dead
+		panic(http.ErrAbortHandler)
+	})
+	cmd, end := d.desk.program("reconciler", "once", "--config", d.config)
+	close(started)
+	r := end()
+	close(dead)
+	d.gate.settle()
+	d.gate.set(nil)
+	if r.code != -1 && m.how != answered {
+		d.t.Fatalf("%v: was not killed: exit code %d\n%s%s", m, r.code, r.stdout, r.stderr)
+	}
+}
+
+// recover makes the next pass, and one more, which must write nothing.
+func (d *daemon) recover(m moment) {
+	d.t.Helper()
+	if r := d.desk.run("reconciler", "once", "--config", d.config); r.code != 0 {
+		d.t.Fatalf("killed %v: the next pass ends with %d\n%s%s", m, r.code, r.stdout, r.stderr)
+	}
+	d.idle()
+}
+
+// idle makes a pass that must find nothing to do.
+func (d *daemon) idle() {
+	d.t.Helper()
+	d.gate.count()
+	before := d.digest()
+	d.desk.must(0, "once", "--config", d.config)
+	if n := d.gate.count(); n != 0 || d.digest() != before {
+		d.t.Fatalf("a pass with nothing to do makes %d writes to Vault, or changes a file", n)
+	}
+}
+
+func (d *daemon) digest() string {
+	d.t.Helper()
+	sum, err := digestOf(d.desk.path(d.dir+"/state"), d.desk.path(d.dir+"/runtime"))
+	d.check(err)
+	return sum
+}
+
+func (d *daemon) check(err error) { d.t.Helper(); d.desk.check(err) }
+
+// sight is all that Vault and the state say of the namespace.
+type sight struct {
+	Vault     map[string]standing
+	Runtime   map[string]string
+	Inventory state.Inventory
+	Versions  map[string]uint64
+	Namespace state.Namespace
+	Open      *state.Intent
+	Ratchet   state.Ratchet
+}
+
+// standing is one entry of Vault.
+type standing struct {
+	Data    map[string]any
+	Version int
+	Custom  map[string]string
+}
+
+// at is what a sight becomes when the same values are written as version n by a commit.
+func (s sight) at(n int, head lcm.Revision) sight {
+	s.Vault, s.Inventory, s.Versions = maps.Clone(s.Vault), maps.Clone(s.Inventory), maps.Clone(s.Versions)
+	for key, e := range s.Vault {
+		e.Data, e.Custom = maps.Clone(e.Data), maps.Clone(e.Custom)
+		if e.Version = n; e.Custom == nil { // the marker, written twice in each pass
+			e.Version, e.Data["revision"] = 2*n, string(head)
+		} else {
+			e.Custom["version"], e.Custom["lcm_kv_version"], e.Custom["revision"] = strconv.Itoa(n), strconv.Itoa(n), string(head)
+		}
+		s.Vault[key] = e
+	}
+	for target, owned := range s.Inventory {
+		owned = maps.Clone(owned)
+		for key, o := range owned {
+			o.Meta.Version, o.Meta.Revision = uint64(n), head
+			owned[key] = o
+		}
+		s.Inventory[target] = owned
+	}
+	for key := range s.Versions {
+		s.Versions[key] = uint64(n)
+	}
+	s.Namespace.Revision, s.Ratchet.Accepted, s.Ratchet.Processed = head, head, head
+	return s
+}
+
+// look reads Vault, the files and the state as they stand.
+func (d *daemon) look() sight {
+	d.t.Helper()
+	s := sight{Vault: map[string]standing{}, Runtime: map[string]string{}, Versions: map[string]uint64{}}
+	for _, key := range append([]string{".lcm/revision"}, d.keys...) {
+		s.Vault[key] = d.standing(key)
+	}
+	for i := range 3 {
+		key := fmt.Sprintf("config-%d", i)
+		data, err := os.ReadFile(d.desk.path(d.dir + "/runtime/" + d.ns.Key(key).String() + ".json"))
+		d.check(err)
+		s.Runtime[key] = string(data)
+	}
+	db := d.state()
+	defer db.Close()
+	var err error
+	s.Inventory, s.Open, err = db.Inventory(d.ns)
+	d.check(err)
+	s.Namespace, err = db.Namespace(d.ns)
+	d.check(err)
+	s.Namespace.At = time.Time{}
+	s.Ratchet, _, err = db.Ratchet()
+	d.check(err)
+	for _, key := range d.keys {
+		s.Versions[key], err = db.Version(d.ns.Key(key))
+		d.check(err)
+	}
+	return s
+}
+
+func (d *daemon) standing(key string) standing {
+	d.t.Helper()
+	answer := d.server.Must(d.t, http.MethodGet, d.mount+"/data/"+d.ns.String()+"/"+key, nil)
+	raw, err := json.Marshal(answer)
+	d.check(err)
+	var got struct {
+		Data     map[string]any
+		Metadata struct {
+			Version int
+			Custom  map[string]string `json:"custom_metadata"`
+		}
+	}
+	d.check(json.NewDecoder(strings.NewReader(string(raw))).Decode(&got))
+	return standing{got.Data, got.Metadata.Version, got.Metadata.Custom}
+}
+
+func (d *daemon) state() *state.DB {
+	d.t.Helper()
+	key, err := masterkey.Load(d.desk.path("lcm.key"))
+	d.check(err)
+	db, err := state.Open(state.Config{Path: d.desk.path(d.dir + "/state/lcm.db"), Repository: "test-config", Key: key.Derive(masterkey.State), ReadOnly: true})
+	d.check(err)
+	return db
+}
