@@ -82,6 +82,11 @@ func params(dir string) testscript.Params {
 // setup lays the valid repository under what the script brings along, and starts the script in it.
 func setup(env *testscript.Env) error {
 	const base = "testdata/base"
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	env.Cd = filepath.Join(env.WorkDir, "repo")
 	return filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -28,7 +28,7 @@ import (
 // make exactly what an undisturbed one makes: no value lost, no version too many, nothing left to do.
 func TestKilledWhileCreating(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBench(t, 10)
 	undisturbed := b.fresh()
 	undisturbed.desk.must(0, "once", "--config", undisturbed.config)
 	writes := b.gate.count()
@@ -51,11 +51,13 @@ func TestKilledWhileCreating(t *testing.T) {
 // same Vault and the same state: after the n-th change every secret has exactly n versions.
 func TestKilledWhileUpdating(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBench(t, 30)
 	d := b.fresh()
 	var want [2]sight // by set of values
 	for set := range want {
-		b.change(set)
+		if set > 0 {
+			b.change(set)
+		}
 		d.desk.must(0, "once", "--config", d.config)
 		want[set] = d.look()
 	}
@@ -67,7 +69,7 @@ func TestKilledWhileUpdating(t *testing.T) {
 		t.Fatalf("a pass makes %d writes, want %d: the marker twice, and of each secret the value and the mark", writes, want)
 	}
 	for i, m := range moments(writes) {
-		n := 4 + i // b.change was called for the fourth time
+		n := 4 + i // three passes went before
 		b.change(n - 1)
 		d.killed(m)
 		d.recover(m)
@@ -91,6 +93,7 @@ const (
 	before   how = "before Vault has seen it"
 	unheard  how = "after Vault has done it, before the answer"
 	answered how = "after the answer"
+	turned   how = "when the runtime target has it too"
 )
 
 func (m moment) String() string {
@@ -114,10 +117,10 @@ func moments(writes int) []moment {
 	for _, ms := range []int{0, 1, 2, 4, 8, 16} {
 		out = append(out, moment{at: writes - 1, how: answered, later: time.Duration(ms) * time.Millisecond})
 	}
-	return out
+	return append(out, moment{at: writes - 1, how: turned}, moment{at: writes - 1, how: turned, later: time.Millisecond})
 }
 
-// bench is a repository with 30 secrets and some documents in one namespace, and a Vault behind a gate.
+// bench is a repository with secrets and some documents in one namespace, and a Vault behind a gate.
 type bench struct {
 	t      *testing.T
 	desk   *desk
@@ -125,33 +128,43 @@ type bench struct {
 	gate   *gate
 	ns     lcm.Namespace
 	keys   []string
+	sets   [2]map[string]string
 	made   int
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, secrets int) *bench {
 	t.Helper()
 	b := &bench{t: t, server: vaulttest.Start(t), desk: newDesk(t, "testdata/vault-base"),
 		ns: lcm.Namespace{Service: lcm.Service{Org: "acme", Project: "app", Name: "api"}, Environment: "development"}}
 	b.gate = startGate(t, b.server.Address)
-	for i := range 30 {
+	for i := range secrets {
 		b.keys = append(b.keys, fmt.Sprintf("secret-%02d", i))
+	}
+	for set := range b.sets {
+		b.sets[set] = b.documents(set)
 	}
 	b.change(0)
 	return b
 }
 
-// change commits one of two sets of values, by turns.
-func (b *bench) change(n int) {
+// documents are all files of the namespace with one set of values.
+func (b *bench) documents(set int) map[string]string {
 	b.t.Helper()
 	files := map[string]string{}
 	for _, key := range b.keys {
-		path, sealed := b.desk.secret(b.ns.Key(key).String(), "opaque", map[string]any{"value": fmt.Sprintf("%s-%d", key, n%2), "same": "always"})
+		path, sealed := b.desk.secret(b.ns.Key(key).String(), "opaque", map[string]any{"value": fmt.Sprintf("%s-%d", key, set), "same": "always"})
 		files[path] = sealed
 	}
 	for i := range 3 {
-		files[fmt.Sprintf("namespaces/%s/config-%d.yaml", b.ns, i)] = config(strconv.Itoa(n % 2))
+		files[fmt.Sprintf("namespaces/%s/config-%d.yaml", b.ns, i)] = config(strconv.Itoa(set))
 	}
-	b.desk.commit("alice", files)
+	return files
+}
+
+// change commits the two sets of values by turns.
+func (b *bench) change(n int) {
+	b.t.Helper()
+	b.desk.commit("alice", b.sets[n%2])
 }
 
 // daemon is one reconciler with its state and its targets.
@@ -202,9 +215,9 @@ func (d *daemon) killed(m moment) {
 			return
 		case m.how == unheard:
 			d.gate.next.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
-		case m.how == answered:
+		case m.how == answered || m.how == turned:
 			forward()
-			time.AfterFunc(m.later, func() { _ = cmd.Process.Kill() })
+			go d.killLater(m, cmd.Process, dead)
 			return
 		}
 		mu.Lock()
@@ -220,9 +233,27 @@ func (d *daemon) killed(m moment) {
 	close(dead)
 	d.gate.settle()
 	d.gate.set(nil)
-	if r.code != -1 && m.how != answered {
+	if r.code != -1 && (m.how == before || m.how == unheard) {
 		d.t.Fatalf("%v: was not killed: exit code %d\n%s%s", m, r.code, r.stdout, r.stderr)
 	}
+}
+
+// killLater kills a process some time after its last write to Vault, or to the runtime target.
+func (d *daemon) killLater(m moment, p *os.Process, dead <-chan struct{}) {
+	link := d.desk.path(d.dir + "/runtime/" + d.ns.String())
+	was, _ := os.Readlink(link)
+	for m.how == turned {
+		if is, _ := os.Readlink(link); is != was {
+			break
+		}
+		select {
+		case <-dead:
+			return
+		case <-time.After(50 * time.Microsecond):
+		}
+	}
+	time.Sleep(m.later)
+	_ = p.Kill()
 }
 
 // recover makes the next pass, and one more, which must write nothing.

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -54,14 +55,25 @@ func (r *Rules) standing(e *tree.Entry) []diag.Finding {
 	return known
 }
 
+// shape checks what a document is made of. Where a credential stands in the clear, that is the mistake; that
+// it does not fit its place either goes without saying.
 func (r *Rules) shape(e *tree.Entry) []diag.Finding {
 	var out []diag.Finding
-	for _, v := range r.schema.Check(e.Kind, e.Value()) {
-		out = append(out, diag.Errorf(at(e, v), v.Rule, "%s", v.Message))
-	}
 	if e.Kind == lcm.KindSecret {
-		return append(out, r.envelope(e.Documents[0])...)
+		out = r.envelope(e.Documents[0])
 	}
+	leaks := leaked(e)
+	for _, v := range r.schema.Check(e.Kind, e.Value()) {
+		f := diag.Errorf(at(e, v), v.Rule, "%s", v.Message)
+		if !slices.ContainsFunc(leaks, func(l diag.Finding) bool { return l.Position == f.Position }) {
+			out = append(out, f)
+		}
+	}
+	return append(out, leaks...)
+}
+
+// leaked finds credentials in the clear.
+func leaked(e *tree.Entry) (out []diag.Finding) {
 	if e.Kind == lcm.KindPromptTemplate {
 		value := e.Value()
 		for _, hit := range leak.Scan(value) {
