@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +76,10 @@ func highWater(pid int) int64 {
 
 // find looks for a tool among those that scripts/bench built, then on the machine.
 func find(dir, name string) (string, error) {
-	built := dir + "/" + name
+	built, err := filepath.Abs(filepath.Join(dir, name))
+	if err != nil {
+		return "", err
+	}
 	if _, err := os.Stat(built); err == nil {
 		return built, nil
 	}

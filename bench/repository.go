@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -90,6 +91,7 @@ func newWorld(dir string, documents, steps int) (*world, error) {
 		return nil, err
 	}
 	w.introduction = w.head
+	w.repack()
 	for range steps {
 		if _, err := w.change(); err != nil {
 			return nil, err
@@ -97,6 +99,11 @@ func newWorld(dir string, documents, steps int) (*world, error) {
 	}
 	return w, w.write(map[string]string{"age.txt": string(identity), "reconciler.yaml": strings.Replace(daemon, "INTRODUCTION", string(w.introduction), 1),
 		"allowed-signers": "bench@example.org " + w.publicKey() + "\n"})
+}
+
+// repack packs the repository as a forge does, if there is a git; what follows stays loose, as after a push.
+func (w *world) repack() {
+	_ = exec.Command("git", "-C", w.path("origin.git"), "repack", "-adq").Run()
 }
 
 func (w *world) publicKey() string {

@@ -46,6 +46,8 @@ var layers = map[string]string{
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
 
+	"bench": "lcm gitrepo masterkey sopsfile state store/bolt reconcile schemas/cue",
+
 	"cmd/lcm-lint":   "diag check",
 	"cmd/lcm":        "lcm diag tree",
 	"cmd/reconciler": "lcm diag strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",

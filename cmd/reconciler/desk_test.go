@@ -162,8 +162,8 @@ type result struct {
 	stdout, stderr string
 }
 
-// program prepares a program that is found on PATH, where TestMain puts reconciler.
-func (d *desk) program(name string, args ...string) (cmd *exec.Cmd, end func() result) {
+// start starts a program that is found on PATH, where TestMain puts reconciler; end waits for it.
+func (d *desk) start(name string, args ...string) (cmd *exec.Cmd, end func() result) {
 	d.t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd = exec.Command(name, args...)
@@ -174,17 +174,18 @@ func (d *desk) program(name string, args ...string) (cmd *exec.Cmd, end func() r
 		if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 			d.t.Fatal(err)
 		}
-		if crashed(stderr.String()) {
-			d.t.Fatalf("%s %q crashed:\n%s", name, args, stderr.String())
-		}
 		return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 	}
 }
 
 func (d *desk) run(name string, args ...string) result {
 	d.t.Helper()
-	_, end := d.program(name, args...)
-	return end()
+	_, end := d.start(name, args...)
+	r := end()
+	if crashed(r.stderr) {
+		d.t.Fatalf("%s %q crashed:\n%s", name, args, r.stderr)
+	}
+	return r
 }
 
 // must runs the reconciler and demands its exit code.

@@ -227,10 +227,13 @@ func (d *daemon) killed(m moment) {
 		<-dead
 		panic(http.ErrAbortHandler)
 	})
-	cmd, end := d.desk.program("reconciler", "once", "--config", d.config)
+	cmd, end := d.desk.start("reconciler", "once", "--config", d.config)
 	close(started)
 	r := end()
 	close(dead)
+	if crashed(r.stderr) {
+		d.t.Fatalf("%v: it crashed:\n%s", m, r.stderr)
+	}
 	d.gate.settle()
 	d.gate.set(nil)
 	if r.code != -1 && (m.how == before || m.how == unheard) {

@@ -42,7 +42,7 @@ type Rules struct {
 	ownCUE bool // the repository has constraints of its own
 
 	mu    sync.Mutex
-	alone map[string][]diag.Finding // file → findings of a document that resolves to itself, whatever the environment
+	known map[string][]diag.Finding // what was found in a file, whatever the environment
 
 	others others
 }
@@ -69,7 +69,7 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 		return nil, findings, nil
 	}
 	findings = append(findings, access(fsys, p.schema)...)
-	return &Rules{tree: t, schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, alone: map[string][]diag.Finding{}}, findings, nil
+	return &Rules{tree: t, schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.

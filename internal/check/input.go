@@ -26,7 +26,7 @@ func newFacts(res *tree.Resolved) facts {
 }
 
 // input puts together what the policies see of an entry. It is not ok if the entry refers to something that
-// is there and could not be resolved: the finding about that holds this entry too, and the policies would
+// is there and is wrong in itself: the finding about that holds this entry too, and the policies would
 // only say again that they know nothing of it.
 func (r *Rules) input(e *tree.Entry, f facts) (in policy.Input, ok bool) {
 	a, m := e.Address, e.Metadata
@@ -46,10 +46,12 @@ func (r *Rules) input(e *tree.Entry, f facts) (in policy.Input, ok bool) {
 		if ref.To.Namespace != a.Namespace {
 			from = r.others.facts(r.tree, ref.To.Namespace)
 		}
-		if to := from.own[ref.To.Key]; to != nil {
-			in.References[ref.To.String()] = sheet(to)
-		} else if from.broken {
+		to := from.own[ref.To.Key]
+		if to == nil && from.broken || to != nil && diag.Failed(r.standing(to)) {
 			return in, false
+		}
+		if to != nil {
+			in.References[ref.To.String()] = sheet(to)
 		}
 	}
 	return in, true

@@ -2,19 +2,21 @@ package check
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/leak"
+	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/schema"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
-// Namespace checks what one namespace resolves to. opened holds the opened secrets by key; nil where
-// they can't be opened, as in the linter. The findings of resolution itself are not repeated. It is safe
-// for concurrent use.
+// Namespace checks what one namespace resolves to, and that nothing in its files is disclosed. opened holds
+// the opened secrets by key; nil where they can't be opened, as in the linter. The findings of resolution
+// itself are not repeated. It is safe for concurrent use.
 func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, opened map[string]lcm.Secret) []diag.Finding {
 	var out []diag.Finding
 	facts := newFacts(res)
@@ -29,7 +31,26 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, opened map[st
 		}
 		out = append(out, findings...)
 	}
+	for _, d := range res.Passed {
+		out = append(out, r.passed(d)...)
+	}
 	return out
+}
+
+// once keeps the findings that a key stands for: most documents are inherited by several environments.
+func (r *Rules) once(key string, find func() []diag.Finding) []diag.Finding {
+	r.mu.Lock()
+	known, ok := r.known[key]
+	r.mu.Unlock()
+	if ok {
+		return known
+	}
+	known = find()
+	known = known[:len(known):len(known)]
+	r.mu.Lock()
+	r.known[key] = known
+	r.mu.Unlock()
+	return known
 }
 
 // standing is what can be said of an entry without its environment. A document that resolves to itself is
@@ -42,27 +63,19 @@ func (r *Rules) standing(e *tree.Entry) []diag.Finding {
 	if r.ownCUE && len(e.References) > 0 {
 		key += "\x00" + e.Address.Environment // which the repository's own constraints see in the references
 	}
-	r.mu.Lock()
-	known, ok := r.alone[key]
-	r.mu.Unlock()
-	if ok {
-		return known
-	}
-	known = r.shape(e)
-	r.mu.Lock()
-	r.alone[key] = known[:len(known):len(known)]
-	r.mu.Unlock()
-	return known
+	return r.once(key, func() []diag.Finding { return r.shape(e) })
 }
 
 // shape checks what a document is made of. Where a credential stands in the clear, that is the mistake; that
 // it does not fit its place either goes without saying.
 func (r *Rules) shape(e *tree.Entry) []diag.Finding {
-	var out []diag.Finding
+	var out, leaks []diag.Finding
+	for _, d := range e.Documents {
+		leaks = append(leaks, r.leaked(d)...)
+	}
 	if e.Kind == lcm.KindSecret {
 		out = r.envelope(e.Documents[0])
 	}
-	leaks := leaked(e)
 	for _, v := range r.schema.Check(e.Kind, e.Value()) {
 		f := diag.Errorf(at(e, v), v.Rule, "%s", v.Message)
 		if !slices.ContainsFunc(leaks, func(l diag.Finding) bool { return l.Position == f.Position }) {
@@ -72,37 +85,39 @@ func (r *Rules) shape(e *tree.Entry) []diag.Finding {
 	return append(out, leaks...)
 }
 
-// leaked finds credentials in the clear.
-func leaked(e *tree.Entry) (out []diag.Finding) {
-	if e.Kind == lcm.KindPromptTemplate {
-		value := e.Value()
-		for _, hit := range leak.Scan(value) {
-			out = append(out, diag.Errorf(e.LinePosition(lineOf(value, hit.Path), hit.Path...), hit.Rule, "%s", hit.Message))
-		}
+// passed checks a document that is no part of any entry. What another one overrides is disclosed all the
+// same; a Tombstone has nowhere else to be judged; the rest may be judged where it counts.
+func (r *Rules) passed(d *tree.Document) []diag.Finding {
+	out := r.leaked(d)
+	if d.Kind != lcm.KindTombstone {
 		return out
 	}
-	// Each file is searched as it was written: what another layer overrides is disclosed all the same.
-	for _, d := range e.Documents {
-		for _, hit := range leak.Scan(d.Value) {
-			out = append(out, diag.Errorf(d.YAML.Position(hit.Path...), hit.Rule, "%s", hit.Message))
-		}
-	}
-	return out
+	return append(out, r.once(d.File, func() []diag.Finding {
+		return Violations(d.YAML, r.schema.Check(d.Kind, d.Value))
+	})...)
 }
 
-// lineOf counts the lines above the credential in the text at path.
-func lineOf(value any, path []string) int {
-	for _, step := range path {
-		m, _ := value.(map[string]any)
-		value = m[step]
-	}
-	text, _ := value.(string)
-	for i, line := range strings.Split(text, "\n") {
-		if leak.Contains(line) {
-			return i
+// leaked finds credentials in the clear, in a file as it was written.
+func (r *Rules) leaked(d *tree.Document) []diag.Finding {
+	return r.once("leaks\x00"+d.File, func() []diag.Finding {
+		var out []diag.Finding
+		if d.YAML != nil {
+			for _, hit := range leak.Scan(d.YAML.Value) {
+				out = append(out, diag.Errorf(d.YAML.Position(hit.Path...), hit.Rule, "%s", hit.Message))
+			}
 		}
-	}
-	return 0
+		text, at := d.Template()
+		if len(leak.Scan(text)) == 0 {
+			return out
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			for _, hit := range leak.Scan(line) {
+				out = append(out, diag.Errorf(at, hit.Rule, "%s", hit.Message))
+			}
+			at.Line, at.Column = at.Line+1, 1
+		}
+		return out
+	})
 }
 
 // openedSecret checks the values of a secret's fields. The sentences are fixed: no value is in them.
@@ -122,6 +137,9 @@ func (r *Rules) policies(ctx context.Context, e *tree.Entry, facts facts) []diag
 		return nil
 	}
 	verdicts, err := r.policy.Evaluate(ctx, in)
+	if wrong := new(policy.OutputError); errors.As(err, &wrong) {
+		return []diag.Finding{diag.Errorf(wrong.Position, "policy/output", "%s", wrong.Message)}
+	}
 	if err != nil {
 		return []diag.Finding{diag.Errorf(e.Position(), "policy/failed", "the policies could not be evaluated: %v", err)}
 	}

@@ -25,6 +25,8 @@ const (
 func settings(fsys fs.FS) []diag.Finding {
 	plain, exists := plainFile(fsys, trustFile)
 	switch {
+	case !exists && misplaced(fsys):
+		return nil
 	case !exists:
 		return []diag.Finding{diag.Errorf(diag.Position{File: trustFile, Line: 1, Column: 1}, "layout/missing",
 			"the file is missing, and without it nobody may change anything: write one that names principals, their keys and rules")}
@@ -41,6 +43,14 @@ func settings(fsys fs.FS) []diag.Finding {
 	}
 	_, findings = trust.LoadPolicy(fsys) // what shows only when the files are put together
 	return findings
+}
+
+// misplaced reports whether .lcm is there but is no folder, or is in other letters.
+func misplaced(fsys fs.FS) bool {
+	entries, _ := fs.ReadDir(fsys, ".")
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return strings.EqualFold(e.Name(), path.Dir(trustFile)) && (e.Name() != path.Dir(trustFile) || !e.IsDir())
+	})
 }
 
 // tenants checks the tenants' files one by one. They are not whole if the layout refuses one of them.

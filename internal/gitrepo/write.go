@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,11 +22,14 @@ import (
 type Signer func(payload []byte) (armored []byte, err error)
 
 // SSHSigner signs as `git commit -S` does with an SSH key: SSHSIG, namespace "git", SHA-512, armored.
-func SSHSigner(key ssh.Signer) Signer {
+func SSHSigner(key ssh.Signer) Signer { return SSHSignerFor("git", key) }
+
+// SSHSignerFor signs for another purpose than commits, which the namespace names.
+func SSHSignerFor(namespace string, key ssh.Signer) Signer {
 	return func(payload []byte) ([]byte, error) {
-		sig, err := sshsig.Sign(bytes.NewReader(payload), key, sshsig.HashSHA512, "git")
+		sig, err := sshsig.Sign(bytes.NewReader(payload), key, sshsig.HashSHA512, namespace)
 		if err != nil {
-			return nil, fmt.Errorf("signing the commit: %w", err)
+			return nil, fmt.Errorf("signing: %w", err)
 		}
 		return sshsig.Armor(sig), nil
 	}
@@ -35,6 +39,7 @@ func SSHSigner(key ssh.Signer) Signer {
 type Edit struct {
 	Parents []lcm.Revision    // none: a root commit; two: a merge
 	Files   map[string][]byte // by path, on top of the tree of Parents[0]; nil deletes
+	Blobs   map[string]Blob   // files that the repository has already, as they are; the zero Blob deletes
 	Message string
 	Author  Ident  // also the committer; a zero When is now
 	Sign    Signer // nil: unsigned
@@ -56,8 +61,12 @@ func (r *Repo) Write(e Edit) (lcm.Revision, error) {
 			}
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(e.Files)) {
-		if err := r.put(root, path, e.Files[path]); err != nil {
+	blobs, err := r.writeBlobs(e)
+	if err != nil {
+		return "", err
+	}
+	for _, path := range inOrder(blobs) {
+		if err := r.put(root, path, blobs[path]); err != nil {
 			return "", fmt.Errorf("writing %s: %w", path, err)
 		}
 	}
@@ -78,6 +87,40 @@ func (r *Repo) Write(e Edit) (lcm.Revision, error) {
 		return "", err
 	}
 	return revision(id), nil
+}
+
+// writeBlobs writes the files of an edit, and returns them with the blobs that are there already.
+func (r *Repo) writeBlobs(e Edit) (map[string]Blob, error) {
+	blobs := make(map[string]Blob, len(e.Files)+len(e.Blobs))
+	maps.Copy(blobs, e.Blobs)
+	for path, data := range e.Files {
+		if data == nil {
+			blobs[path] = Blob{}
+			continue
+		}
+		if int64(len(data)) > r.limits.MaxBlobBytes {
+			return nil, fmt.Errorf("writing %s: %w", path, &LimitError{What: "the file", Limit: r.limits.MaxBlobBytes, Unit: "bytes"})
+		}
+		id, err := r.objects.write(plumbing.BlobObject, data)
+		if err != nil {
+			return nil, fmt.Errorf("writing %s: %w", path, err)
+		}
+		blobs[path] = Blob{ID: id.String(), Mode: ModeFile}
+	}
+	return blobs, nil
+}
+
+// inOrder puts what is deleted first, so that a folder can take the place of a file.
+func inOrder(blobs map[string]Blob) []string {
+	return slices.SortedFunc(maps.Keys(blobs), func(a, b string) int {
+		deletes := func(path string) int {
+			if blobs[path] == (Blob{}) {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(deletes(a), deletes(b)), cmp.Compare(a, b))
+	})
 }
 
 // folder is a tree being edited. It is read from id when something below it changes.
@@ -107,7 +150,7 @@ func (r *Repo) openFolder(f *folder) error {
 }
 
 // put sets or deletes one file.
-func (r *Repo) put(f *folder, path string, data []byte) error {
+func (r *Repo) put(f *folder, path string, blob Blob) error {
 	if !fs.ValidPath(path) || path == "." {
 		return errors.New("this is not a path in the repository")
 	}
@@ -123,7 +166,7 @@ func (r *Repo) put(f *folder, path string, data []byte) error {
 			return err
 		}
 		if i == len(names)-1 {
-			return r.putFile(f, name, data)
+			return f.putFile(name, blob)
 		}
 		next, err := f.enter(name)
 		if err != nil {
@@ -149,23 +192,20 @@ func (f *folder) enter(name string) (*folder, error) {
 	return next, nil
 }
 
-func (r *Repo) putFile(f *folder, name string, data []byte) error {
+func (f *folder) putFile(name string, blob Blob) error {
 	e, ok := f.entries[name]
 	if ok && e.folder() {
 		return errors.New("there is a folder of this name")
 	}
-	if data == nil {
+	if blob == (Blob{}) {
 		if !ok {
 			return fs.ErrNotExist
 		}
 		delete(f.entries, name)
 		return nil
 	}
-	if int64(len(data)) > r.limits.MaxBlobBytes {
-		return &LimitError{What: "the file", Limit: r.limits.MaxBlobBytes, Unit: "bytes"}
-	}
-	id, err := r.objects.write(plumbing.BlobObject, data)
-	f.entries[name] = treeEntry{name: name, mode: ModeFile, id: id}
+	id, err := parseID(blob.ID)
+	f.entries[name] = treeEntry{name: name, mode: blob.Mode, id: id}
 	return err
 }
 

@@ -178,8 +178,10 @@ func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*sto
 	}
 	c := &store.Change{Key: key, Value: e.Value, Secret: e.Secret, Meta: e.Meta, If: item.Token}
 	ours := item.Meta.Repository == owner.Repository && item.Meta.ID == e.Meta.ID
-	last = max(last, item.Meta.Version*boolToUint(ours))
 	c.Meta.Version, c.Meta.Revision = last+max(e.Steps, 1), e.Commit
+	if ours { // what a pass wrote that was cut off, or that the state has lost
+		c.Meta.Version = max(c.Meta.Version, item.Meta.Version+1)
+	}
 	if m, ok := h.standing(e); ok {
 		c.Meta.Version, c.Meta.Revision = m.Version, m.Revision
 	}
@@ -203,13 +205,6 @@ func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*sto
 		c.Action = store.Remark
 	}
 	return c, nil
-}
-
-func boolToUint(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // prune plans the deletion of what this repository put there and no longer wants. Both the inventory

@@ -17,7 +17,8 @@ import (
 type output struct {
 	name     string // of the package, without lcm.
 	severity diag.Severity
-	kinds    []string // the only kinds of documents that it can say anything of; nil: any
+	kinds    []string      // the only kinds of documents that it can say anything of; nil: any
+	at       diag.Position // where its first rule stands
 }
 
 func (o output) set() string {
@@ -45,8 +46,11 @@ func outputs(modules map[string]*ast.Module) (outputs []output) {
 			if !ok {
 				continue
 			}
-			o := output{name(m), severity, kindsOf(r)}
+			o := output{name(m), severity, kindsOf(r), diag.Position{File: r.Location.File, Line: r.Location.Row, Column: r.Location.Col}}
 			i := slices.IndexFunc(outputs, func(x output) bool { return x.name == o.name && x.severity == o.severity })
+			if i >= 0 && before(o.at, outputs[i].at) {
+				outputs[i].at = o.at
+			}
 			switch {
 			case i < 0:
 				outputs = append(outputs, o)
@@ -61,6 +65,10 @@ func outputs(modules map[string]*ast.Module) (outputs []output) {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.severity, b.severity))
 	})
 	return outputs
+}
+
+func before(a, b diag.Position) bool {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) < 0
 }
 
 // kindsOf reads from a rule's own conditions for which kinds alone it can hold:

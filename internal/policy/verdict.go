@@ -9,6 +9,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/leak"
 )
 
@@ -66,9 +67,17 @@ func (o output) verdict(value ast.Value) (Verdict, error) {
 	return Verdict{Rule: "policy/" + o.name + "/" + rule, Severity: o.severity, Path: path, Message: message}, nil
 }
 
+// OutputError is what is wrong with what a rule said, whatever document it said it of.
+type OutputError struct {
+	diag.Position // of the first rule of the set
+	Message       string
+}
+
+func (e *OutputError) Error() string { return e.Message }
+
 // errorf names the package and the set and nothing of what the set holds.
 func (o output) errorf(format string, args ...any) error {
-	return fmt.Errorf("package lcm.%s: %s %s", o.name, o.set(), fmt.Sprintf(format, args...))
+	return &OutputError{o.at, fmt.Sprintf("package lcm.%s: %s %s", o.name, o.set(), fmt.Sprintf(format, args...))}
 }
 
 func text(o ast.Object, key string) (string, bool) {

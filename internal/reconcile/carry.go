@@ -144,8 +144,11 @@ func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Na
 		if err != nil {
 			return nil, err
 		}
-		o := r.outcome(v, chunk[i], p, results[p.Namespace], before)
+		o := r.outcome(v, chunk[i], p, results[p.Namespace], before, open != nil)
 		o.Ended = o.Ended && open != nil
+		if open != nil && len(p.Held) == 0 {
+			o.Deleted = gone(inventory, p.Inventory, o.State.Failed)
+		}
 		if !o.Ended && reflect.DeepEqual(o.State, before) && (o.Inventory == nil || reflect.DeepEqual(o.Inventory, inventory)) {
 			continue
 		}
@@ -154,7 +157,9 @@ func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Na
 	return out, nil
 }
 
-func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, result apply.Result, before state.Namespace) state.Outcome {
+// outcome tells where one namespace stands. wrote says that something was written for it: by this pass, or by
+// one that was cut off.
+func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, result apply.Result, before state.Namespace, wrote bool) state.Outcome {
 	now := before
 	now.Held, now.Deletes, now.Failed, now.Services = nil, 0, nil, nil
 	for _, s := range j.services {
@@ -171,19 +176,31 @@ func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, resu
 		return state.Outcome{State: now}
 	}
 	now.Failed = slices.Sorted(maps.Keys(failures(p, result)))
-	deleted := maps.Clone(p.Deletes)
-	maps.DeleteFunc(deleted, func(target string, _ int) bool { return slices.Contains(now.Failed, target) })
 	if len(now.Failed) > 0 {
 		if before.Since == "" {
 			now.Since = v.Revision()
 		}
-		return state.Outcome{State: now, Inventory: r.afterFailure(p, now.Failed), Deleted: deleted}
+		return state.Outcome{State: now, Inventory: r.afterFailure(p, now.Failed)}
 	}
 	now.Since = ""
-	if len(p.Batches) > 0 || now.Revision == "" && len(j.entries) > 0 {
+	if wrote || now.Revision == "" && len(j.entries) > 0 {
 		now.Revision, now.At = v.Revision(), r.Now()
 	}
-	return state.Outcome{State: now, Inventory: p.Inventory, Deleted: deleted, Ended: true}
+	return state.Outcome{State: now, Inventory: p.Inventory, Ended: true}
+}
+
+// gone counts what the inventory loses by target, except in targets that failed: what this pass deleted,
+// and what a pass deleted that failed or was cut off before it could say so.
+func gone(before, after state.Inventory, failed []string) map[string]int {
+	out := map[string]int{}
+	for target, owned := range before {
+		for key := range owned {
+			if _, keep := after[target][key]; !keep && !slices.Contains(failed, target) {
+				out[target]++
+			}
+		}
+	}
+	return out
 }
 
 // afterFailure is the inventory when some targets failed: theirs stays what it was, and the open intent

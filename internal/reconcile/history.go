@@ -27,7 +27,7 @@ const maxPast = 32
 func (j *job) history(t *tree.Tree, now *tree.Resolved) (map[string]origin, error) {
 	touching, last := j.touching(t.Feeds(now.Namespace))
 	out := make(map[string]origin, len(now.Entries))
-	if len(touching) < 2 {
+	if len(touching) == 0 || len(touching) == 1 && j.from != "" { // what did not change keeps what it has
 		for _, e := range now.Entries {
 			out[e.Address.Key] = origin{last, 1}
 		}
@@ -66,6 +66,11 @@ func (j *job) count(now *tree.Resolved, touching []step) (map[string]origin, err
 	before, err := j.resolvedAt(cmp.Or(j.from, j.r.Introduction), now.Namespace)
 	if err != nil {
 		return nil, err
+	}
+	if j.from == "" {
+		for key := range before {
+			out[key] = origin{j.r.Introduction, 1}
+		}
 	}
 	for _, s := range touching[skipped:] {
 		after, err := j.resolvedAt(s.commit, now.Namespace)

@@ -56,7 +56,7 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	j.findings = append(j.findings, more...)
 	j.findings = append(j.findings, rules.Namespace(ctx, resolved, opened)...)
 	j.findings = append(j.findings, r.outside(ns)...)
-	if j.findings = diag.Sort(j.findings); j.held() {
+	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()
 	}
 	origins, err := job.history(t, resolved)

@@ -46,9 +46,10 @@ var kinds = [...]lcm.Kind{
 
 // Schema is a compiled set of definitions. It is safe for concurrent use.
 type Schema struct {
-	own    *own // nil: the repository has none
-	pool   *pool
-	passed verdicts
+	own     *own // nil: the repository has none
+	pool    *pool
+	classes map[lcm.Kind]*classes
+	passed  verdicts
 }
 
 // New compiles the embedded definitions and the repository's own, its schemas/cue/*.cue by path. If
@@ -62,7 +63,11 @@ func New(files map[string][]byte) (*Schema, []diag.Finding) {
 	if len(findings) > 0 {
 		return nil, findings
 	}
-	return &Schema{own: o, pool: newPool(o, w)}, nil
+	known, err := classesOf()
+	if err != nil {
+		return nil, []diag.Finding{broken(err)}
+	}
+	return &Schema{own: o, pool: newPool(o, w), classes: known}, nil
 }
 
 // Check judges a whole resolved document {apiVersion, kind, metadata, spec}. Of a Secret it sees the
@@ -72,7 +77,7 @@ func (s *Schema) Check(kind lcm.Kind, value map[string]any) []Violation {
 	if !builtin && !s.own.defines(string(kind)) {
 		return []Violation{s.unknownKind(kind)}
 	}
-	key, keyed := digest(string(kind), value)
+	key, keyed := s.key(kind, value)
 	if keyed && s.passed.passed(key) {
 		return nil
 	}
@@ -81,6 +86,15 @@ func (s *Schema) Check(kind lcm.Kind, value map[string]any) []Violation {
 		s.passed.remember(key)
 	}
 	return v
+}
+
+// key names all documents that have the verdict of this one, or this one alone where the repository has
+// constraints of its own on the kind.
+func (s *Schema) key(kind lcm.Kind, value map[string]any) (verdict, bool) {
+	if c := s.classes[kind]; c != nil && !s.own.concerns(string(kind)) {
+		return c.digest(string(kind), value)
+	}
+	return digest(string(kind), value, exactly)
 }
 
 func (s *Schema) checkDocument(kind lcm.Kind, builtin bool, value map[string]any) []Violation {

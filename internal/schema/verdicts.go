@@ -3,7 +3,6 @@ package schema
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -48,9 +47,9 @@ func (v *verdicts) keep(key verdict) {
 }
 
 // digest is over the kind and the document, unambiguously: every value with its type and length, so
-// that 3 and 3.0 differ. ok is false for a value that no document has.
-func digest(kind string, doc map[string]any) (key verdict, ok bool) {
-	buf, ok := appendValue(appendString(make([]byte, 0, 1024), kind), doc)
+// that 3 and 3.0 differ. Texts and numbers are told by leaf. ok is false for a value that no document has.
+func digest(kind string, doc map[string]any, leaf appendLeaf) (key verdict, ok bool) {
+	buf, ok := appendValue(appendString(make([]byte, 0, 1024), kind), doc, leaf)
 	if !ok {
 		return key, false
 	}
@@ -61,7 +60,23 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func appendValue(b []byte, v any) ([]byte, bool) {
+// appendLeaf appends what is to be told of a text or a number; false for anything else.
+type appendLeaf func(b []byte, v any) ([]byte, bool)
+
+// exactly tells a text or a number as it is.
+func exactly(b []byte, v any) ([]byte, bool) {
+	switch v := v.(type) {
+	case string:
+		return appendString(append(b, 's'), v), true
+	case int64:
+		return binary.BigEndian.AppendUint64(append(b, 'i'), uint64(v)), true
+	case float64:
+		return binary.BigEndian.AppendUint64(append(b, 'd'), math.Float64bits(v)), true
+	}
+	return b, false
+}
+
+func appendValue(b []byte, v any, leaf appendLeaf) ([]byte, bool) {
 	ok := true
 	switch v := v.(type) {
 	case nil:
@@ -71,28 +86,27 @@ func appendValue(b []byte, v any) ([]byte, bool) {
 			return append(b, 't'), true
 		}
 		return append(b, 'f'), true
-	case string:
-		return appendString(append(b, 's'), v), true
-	case int64:
-		return binary.BigEndian.AppendUint64(append(b, 'i'), uint64(v)), true
-	case float64:
-		return binary.BigEndian.AppendUint64(append(b, 'd'), math.Float64bits(v)), true
 	case []any:
 		b = binary.AppendUvarint(append(b, 'l'), uint64(len(v)))
 		for _, e := range v {
-			if b, ok = appendValue(b, e); !ok {
+			if b, ok = appendValue(b, e, leaf); !ok {
 				return b, false
 			}
 		}
 		return b, true
 	case map[string]any:
 		b = binary.AppendUvarint(append(b, 'm'), uint64(len(v)))
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			if b, ok = appendValue(appendString(b, k), v[k]); !ok {
+		keys := make([]string, 0, 16)
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			if b, ok = appendValue(appendString(b, k), v[k], leaf); !ok {
 				return b, false
 			}
 		}
 		return b, true
 	}
-	return b, false
+	return leaf(b, v)
 }

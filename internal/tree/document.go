@@ -67,7 +67,7 @@ func (f *form) secret(m map[string]any, d *Document) {
 	if meta, ok := m["metadata"].(map[string]any); ok || !contains(m, "metadata") {
 		f.secretAddress(meta, d)
 	}
-	if _, ok := m["sops"]; !ok {
+	if _, ok := m["sops"].(map[string]any); !ok {
 		f.at(nil, rule, "this Secret is not sealed by SOPS: treat its values as disclosed, replace and seal them")
 		return
 	}

@@ -3,6 +3,7 @@ package tree
 import (
 	"fmt"
 	"io/fs"
+	"iter"
 	"regexp"
 	"strings"
 
@@ -26,6 +27,29 @@ type layer struct {
 type promptSet struct {
 	main     *Document
 	variants map[string]*Document
+}
+
+// all yields every document of the layer.
+func (l *layer) all() iter.Seq[*Document] {
+	return func(yield func(*Document) bool) {
+		for _, docs := range [...]map[string]*Document{l.docs, l.partials} {
+			for _, d := range docs {
+				if !yield(d) {
+					return
+				}
+			}
+		}
+		for _, set := range l.prompts {
+			if !yield(set.main) {
+				return
+			}
+			for _, d := range set.variants {
+				if !yield(d) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (l *layer) size() int { return 1 + len(l.docs) + len(l.prompts) + len(l.partials) }

@@ -33,14 +33,12 @@ func (e *Entry) Position(path ...string) diag.Position {
 	return d.YAML.Position(p...)
 }
 
-// LinePosition is Position for one line, counted from 0, of the text at a path. It knows the lines of
-// templates; of other texts it gives where they begin.
-func (e *Entry) LinePosition(line int, path ...string) diag.Position {
-	at := e.Position(path...)
-	if line > 0 && e.Kind == lcm.KindPromptTemplate && namesText(path) {
-		at.Line, at.Column = at.Line+line, 1
+// Template returns the text of a prompt, a variant or a partial, and where it begins.
+func (d *Document) Template() (text string, at diag.Position) {
+	if d.Kind == lcm.KindPromptTemplate {
+		text, _ = d.Spec["template"].(string)
 	}
-	return at
+	return text, d.text
 }
 
 // KeyPosition is Position for the key at a path.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -46,8 +47,28 @@ func (t *Tree) Resolve(ns lcm.Namespace) *Resolved {
 	}
 	g.follow(r)
 	r.Entries = slices.DeleteFunc(r.Entries, func(e *Entry) bool { return !t.route(r, e) })
+	r.Passed = v.passed(ns, r.Entries)
 	r.Findings = diag.Sort(r.Findings)
 	return r
+}
+
+// passed returns the documents of the layers of a namespace that no entry is made of, sorted by file.
+func (v *view) passed(ns lcm.Namespace, entries []*Entry) (out []*Document) {
+	used := map[*Document]bool{}
+	for _, e := range entries {
+		for _, d := range e.Documents {
+			used[d] = true
+		}
+	}
+	for _, name := range v.chains[ns.Environment] {
+		for d := range v.layer(ns.Service, name).all() {
+			if !used[d] {
+				out = append(out, d)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *Document) int { return strings.Compare(a.File, b.File) })
+	return out
 }
 
 // route sets an entry's target.

@@ -251,3 +251,23 @@ func TestConcurrentResolve(t *testing.T) {
 		t.Errorf("the cache keeps %d documents, %d layers, a queue of %d", tr.cache.total, len(tr.cache.layers), len(tr.cache.queue))
 	}
 }
+
+// What goes into no entry is named all the same: it is in the repository, and somebody may look into it.
+func TestPassed(t *testing.T) {
+	tr := load(t, files{
+		"/base/k.yaml": config("1"), "/development/k.yaml": config("2"), "/base/gone.yaml": config("1"),
+		"/production/gone.yaml": document("Tombstone", "owner: t", "reason: x"),
+		"/base/ask.prompt":      prompt("{{>used}}"), "/base/_used.prompt": "x", "/base/_unused.prompt": "x",
+		"/staging/ask.prompt": prompt("new"), "/staging/ask.warm.prompt": "warm",
+	}.fs())
+	for env, want := range map[string][]string{
+		"development": {"/base/_unused.prompt", "/base/k.yaml"},
+		"production":  {"/base/_unused.prompt", "/base/_used.prompt", "/base/ask.prompt", "/base/gone.yaml", "/base/k.yaml", "/production/gone.yaml"},
+	} {
+		var got []string
+		for _, d := range tr.Resolve(chat.In(env)).Passed {
+			got = append(got, d.File)
+		}
+		diff(t, env, short(got), want)
+	}
+}

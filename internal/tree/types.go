@@ -66,7 +66,10 @@ type Entry struct {
 type Resolved struct {
 	Namespace lcm.Namespace
 	Entries   []*Entry // sorted by key
-	Findings  []diag.Finding
+	// Passed are the documents of the namespace's layers that went into no entry: overridden ones, Tombstones,
+	// what may not be inherited, partials that nobody uses. What they hold is in the repository all the same.
+	Passed   []*Document
+	Findings []diag.Finding
 	// Services are the other services that the namespace's references lead to: a change of theirs concerns it too.
 	Services []lcm.Service
 }

@@ -14,9 +14,9 @@ func (s Step) Accepts(path string) bool {
 }
 
 // persons counts those whom a rule counts at path. Where a rule wants signed consent, that of a side
-// commit is none: then the signer counts alone.
+// commit is none.
 func (s Step) persons(r *Rule, path string) int {
-	names := []string{s.Signer}
+	names := append([]string{s.Signer}, s.SignedApprovers...)
 	if !r.SignedConsent {
 		names = append(names, s.Approvers...)
 	}

@@ -16,8 +16,10 @@ const freshness = 30 * 24 * time.Hour
 // consents are the persons who consent to the content of a path by having given it that content on
 // a side branch.
 type consents struct {
-	by    map[string][]*Principal
-	stale map[string][]string // whose commits would consent, were their branch's fork recent; for the refusal's words
+	by     map[string][]*Principal
+	signed map[string][]*Principal // by a signed approval of the very change
+	other  map[string][]string     // who signed an approval of another change of it; for the refusal's words
+	stale  map[string][]string     // whose commits would consent, were their branch's fork recent; for the refusal's words
 }
 
 // act is one side commit of a person that changed a path.

@@ -19,6 +19,7 @@ type judge struct {
 	head     signed
 	changed  []gitrepo.Change
 	consents consents
+	adoption *adoption // nil: every commit bears its signature
 
 	rotates *bool // whether the step only replaces sealed values; nil until asked
 	past    *past // what earlier revisions held; nil until asked
@@ -29,6 +30,9 @@ type judge struct {
 // judge meets each changed path with the rules of the path itself and of all that it has an effect
 // on, the same consents counting.
 func (j *judge) judge(ctx context.Context) ([]Judged, error) {
+	if err := j.adoptable(); err != nil {
+		return nil, err
+	}
 	effects, err := j.effects()
 	if err != nil {
 		return nil, err
@@ -72,6 +76,9 @@ func (j *judge) path(ctx context.Context, ch gitrepo.Change, as string) error {
 
 // meet counts the consents to a change under one rule.
 func (j *judge) meet(ctx context.Context, rule *Rule, all []*Rule, ch gitrepo.Change, as string) (Judged, error) {
+	if j.adoption != nil {
+		return j.adopt(rule, ch.Path, as)
+	}
 	who := j.count(rule, ch.Path, as)
 	if len(who) >= rule.Approvals {
 		return Judged{Rule: rule, Needed: rule.Approvals, Consents: who, Basis: ByApprovals}, nil
@@ -105,6 +112,9 @@ func (j *judge) count(rule *Rule, path, as string) []string {
 		for _, p := range j.consents.by[path] {
 			add(p)
 		}
+	}
+	for _, p := range j.consents.signed[path] {
+		add(p)
 	}
 	slices.Sort(who)
 	return who
@@ -148,9 +158,10 @@ func (j *judge) wanting(rule *Rule, who []string, path, as string) *Refusal {
 	reason := fmt.Sprintf("%sneeds %d more approval%s by %s for %s; %s. The rule %s asks for %d", effectWords(path, as),
 		missing, map[bool]string{true: "s"}[missing > 1], rule.who(as), as, counts, rule, rule.Approvals)
 	if able := j.able(rule, who, as); len(able) > 0 {
-		reason += "; " + strings.Join(able, ", ") + " could give it, by signing the merge or a commit of the branch that gives the path its final content"
+		reason += "; " + strings.Join(able, ", ") + " could give it, " + j.howTo(rule)
 	}
 	switch signer := j.head.signer; {
+	case j.adoption != nil:
 	case signer.Bot:
 		reason += fmt.Sprintf("; the signer %s is a bot, which does not count", signer.Name)
 	case !slices.Contains(who, signer.Name):
@@ -159,6 +170,10 @@ func (j *judge) wanting(rule *Rule, who []string, path, as string) *Refusal {
 	if stale := j.consents.stale[path]; len(stale) > 0 {
 		slices.Sort(stale)
 		reason += fmt.Sprintf("; the commits of %s do not count, since their branch does not fork from a revision accepted within 30 days: rebase it", strings.Join(stale, " and "))
+	}
+	if other := slices.DeleteFunc(slices.Clone(j.consents.other[path]), func(name string) bool { return slices.Contains(who, name) }); len(other) > 0 {
+		slices.Sort(other)
+		reason += fmt.Sprintf("; what %s approved is another change of it, or one from before the branch changed it: ask again", strings.Join(slices.Compact(other), " and "))
 	}
 	return refuse(j.c.revision, path, "trust/approvals", "%s", reason)
 }
@@ -186,4 +201,15 @@ func effectWords(path, as string) string {
 		return "lcm.yaml cannot be used before or after this commit, so that nobody can tell what this changes, and it is judged as a change of lcm.yaml: "
 	}
 	return "this also changes what " + as + " stands for: "
+}
+
+// howTo says how somebody consents under a rule.
+func (j *judge) howTo(rule *Rule) string {
+	switch {
+	case j.adoption != nil:
+		return "by lcm approve --adopt"
+	case rule.SignedConsent:
+		return "by signing the merge or an approval of it (lcm approve)"
+	}
+	return "by signing the merge, a commit of the branch that gives the path its final content, or an approval (lcm approve)"
 }

@@ -19,15 +19,22 @@ func refuseSignature(rule, format string, args ...any) *signatureError {
 // verify checks the one signature of payload against the keyring, as of the time at which the
 // commit was first seen, and returns the key that made it.
 func (r keyring) verify(armored, payload []byte, at time.Time) (*Key, *signatureError) {
-	switch {
-	case len(bytes.TrimSpace(armored)) == 0:
+	if len(bytes.TrimSpace(armored)) == 0 {
 		return nil, refuseSignature("trust/unsigned", "the commit is not signed: sign it with a key of the policy (git commit -S)")
+	}
+	return r.verifyFor(commitNamespace, armored, payload, at)
+}
+
+// verifyFor checks the signature of a commit or of an approval, which an SSH signature tells apart by
+// its namespace. An OpenPGP signature has none; the bytes of the one never are those of the other.
+func (r keyring) verifyFor(namespace string, armored, payload []byte, at time.Time) (*Key, *signatureError) {
+	switch {
 	case len(armored) > maxSignature:
 		return nil, refuseSignature("trust/malformed-signature", "the signature has %d bytes; at most %d are read", len(armored), maxSignature)
 	case bytes.Count(armored, []byte("-----BEGIN ")) > 1:
-		return nil, refuseSignature("trust/several-signatures", "the commit carries several signatures; exactly one is allowed")
+		return nil, refuseSignature("trust/several-signatures", "it carries several signatures; exactly one is allowed")
 	case bytes.HasPrefix(armored, []byte(sshBegin)):
-		return r.verifySSH(armored, payload, at)
+		return r.verifySSH(namespace, armored, payload, at)
 	case bytes.HasPrefix(armored, []byte(openpgpBegin)):
 		return r.verifyOpenPGP(armored, payload, at)
 	}

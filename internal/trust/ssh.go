@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	sshBegin     = "-----BEGIN SSH SIGNATURE-----"
-	sshEnd       = "-----END SSH SIGNATURE-----"
-	sshMagic     = "SSHSIG"
-	sshNamespace = "git"
+	sshBegin = "-----BEGIN SSH SIGNATURE-----"
+	sshEnd   = "-----END SSH SIGNATURE-----"
+	sshMagic = "SSHSIG"
+
+	commitNamespace = "git"
 )
 
 // parseSSHKey reads a line of a .pub file. Options, which authorized_keys allows, are refused:
@@ -70,13 +71,13 @@ type sshsig struct {
 	signature                  ssh.Signature
 }
 
-func (r keyring) verifySSH(armored, payload []byte, at time.Time) (*Key, *signatureError) {
+func (r keyring) verifySSH(namespace string, armored, payload []byte, at time.Time) (*Key, *signatureError) {
 	sig, err := parseSSHSig(armored)
 	if err != nil {
 		return nil, refuseSignature("trust/malformed-signature", "the SSH signature is malformed: %v", err)
 	}
-	if string(sig.namespace) != sshNamespace {
-		return nil, refuseSignature("trust/wrong-namespace", "the SSH signature was made for %q, not for a Git commit", sig.namespace)
+	if string(sig.namespace) != namespace {
+		return nil, refuseSignature("trust/wrong-namespace", "the SSH signature was made for %q, not for %q", sig.namespace, namespace)
 	}
 	key := r.ssh[string(sig.publicKey)]
 	if key == nil {
@@ -127,7 +128,7 @@ func (s *sshsig) message(payload []byte) ([]byte, *signatureError) {
 	}
 	m := make([]byte, 0, 128)
 	m = append(m, sshMagic...)
-	for _, field := range [...][]byte{[]byte(sshNamespace), nil, s.hash, digest} {
+	for _, field := range [...][]byte{s.namespace, nil, s.hash, digest} {
 		m = binary.BigEndian.AppendUint32(m, uint32(len(field)))
 		m = append(m, field...)
 	}

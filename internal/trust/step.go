@@ -20,7 +20,14 @@ const (
 // signed is a commit with whose signature it bears.
 type signed struct {
 	*gitrepo.Commit
-	signer *Principal
+	signer *Principal // nil: nobody's that counts
+}
+
+// brought is the commits that a step brings in, with whose they are.
+type brought struct {
+	head    signed
+	side    []signed
+	lacking *Refusal // that some commit bears no signature that counts; nil if each bears one
 }
 
 // step judges the step from p to the next commit of the chain by p's policy, whole: all commits that
@@ -33,9 +40,17 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	if err != nil {
 		return state{}, Step{}, err
 	}
-	head, side, err := w.signatures(ctx, p, revision, at)
+	in, err := w.signatures(ctx, p, revision, at)
 	if err != nil {
 		return state{}, Step{}, err
+	}
+	approvals, err := w.approvals(p, in, at)
+	if err != nil {
+		return state{}, Step{}, err
+	}
+	adopted := adopters(p, revision, approvals)
+	if in.lacking != nil && len(adopted) == 0 {
+		return state{}, Step{}, in.lacking
 	}
 	c, err := w.load(revision)
 	if err != nil {
@@ -51,8 +66,12 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	if err := succession(p, c, at); err != nil {
 		return state{}, Step{}, err
 	}
-	j := &judge{w: w, p: p, c: c, at: at, head: head, changed: changed}
-	if j.consents, err = w.consents(ctx, side, changed, at); err != nil {
+	j := &judge{w: w, p: p, c: c, at: at, head: in.head, changed: changed}
+	if in.lacking != nil {
+		j.adoption = &adoption{in.lacking, adopted}
+	} else if j.consents, err = w.consents(ctx, in.side, changed, at); err != nil {
+		return state{}, Step{}, err
+	} else if err := w.approved(ctx, p, approvals, changed, &j.consents); err != nil {
 		return state{}, Step{}, err
 	}
 	judged, err := j.judge(ctx)
@@ -61,38 +80,40 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	}
 	w.chain.push(revision)
 	w.accepted[revision] = at
-	return c, Step{Parent: p.revision, Commit: revision, Signer: head.signer.Name, FirstSeen: at,
-		Author: head.Author, Committer: head.Committer, Approvers: approvers(judged), Changed: changed, Judged: judged, policy: p.policy}, nil
+	return c, Step{Parent: p.revision, Commit: revision, Signer: in.head.name(), FirstSeen: at, Adopted: in.lacking != nil,
+		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged),
+		Changed: changed, Judged: judged, policy: p.policy}, nil
 }
 
 // signatures demands of every commit that the step brings in exactly one valid signature by a
-// principal of p's policy. So a key that was removed cannot come back on a branch that is older.
-func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, at time.Time) (head signed, side []signed, err error) {
+// principal of p's policy. So a key that was removed cannot come back on a branch that is older. That
+// one lacks is told apart from what no approval mends.
+func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, at time.Time) (in brought, err error) {
 	c, err := w.commit(revision)
 	if err != nil {
-		return head, nil, err
+		return in, err
 	}
-	if head, err = verifyCommit(p.policy, c, revision, at); err != nil {
-		return head, nil, err
+	if in.head, err = in.verify(p.policy, c, revision, at); err != nil {
+		return in, err
 	}
-	brought, err := w.brought(ctx, c)
+	side, err := w.brought(ctx, c)
 	if err != nil {
-		return head, nil, err
+		return in, err
 	}
-	for _, b := range brought {
+	for _, b := range side {
 		if err := ctx.Err(); err != nil {
-			return head, nil, err
+			return in, err
 		}
-		s, err := verifyCommit(p.policy, b, revision, at)
+		s, err := in.verify(p.policy, b, revision, at)
 		if err != nil {
-			return head, nil, err
+			return in, err
 		}
-		side = append(side, s)
+		in.side = append(in.side, s)
 	}
-	return head, side, nil
+	return in, nil
 }
 
-func verifyCommit(t *Policy, c *gitrepo.Commit, step lcm.Revision, at time.Time) (signed, error) {
+func (in *brought) verify(t *Policy, c *gitrepo.Commit, step lcm.Revision, at time.Time) (signed, error) {
 	key, bad := t.keys.verify(c.Signature, c.Payload, at)
 	if bad == nil {
 		return signed{c, key.Owner}, nil
@@ -101,7 +122,22 @@ func verifyCommit(t *Policy, c *gitrepo.Commit, step lcm.Revision, at time.Time)
 	if c.ID != step {
 		reason += fmt.Sprintf("; the merge %s brings this commit in", step.Short())
 	}
-	return signed{}, refuse(c.ID, "", bad.rule, "%s (judged by version %d of the policy)", reason, t.Version)
+	refusal := refuse(c.ID, "", bad.rule, "%s (judged by version %d of the policy)", reason, t.Version)
+	if !adoptable(bad.rule) {
+		return signed{}, refusal
+	}
+	if in.lacking == nil {
+		in.lacking = refusal
+	}
+	return signed{c, nil}, nil
+}
+
+// name is the principal's; "" for nobody's.
+func (s signed) name() string {
+	if s.signer == nil {
+		return ""
+	}
+	return s.signer.Name
 }
 
 // bounds refuses what may not be in a repository of ours at all, whoever consents.
@@ -162,4 +198,18 @@ func approvers(judged []Judged) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// signedApprovers returns those who consented by a signed approval and were counted.
+func (j *judge) signedApprovers(judged []Judged) []string {
+	if j.adoption != nil {
+		return j.adoption.names()
+	}
+	by := map[string]bool{}
+	for _, persons := range j.consents.signed {
+		for _, p := range persons {
+			by[p.Name] = true
+		}
+	}
+	return slices.DeleteFunc(approvers(judged), func(name string) bool { return !by[name] })
 }

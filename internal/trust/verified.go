@@ -35,10 +35,12 @@ func (v Verified) Steps() []Step { return v.steps }
 // Step is one first-parent step that was judged and believed.
 type Step struct {
 	Parent, Commit    lcm.Revision
-	Signer            string        // principal; whoever Author and Committer say counts for nothing
+	Signer            string        // principal; whoever Author and Committer say counts for nothing. "" only if Adopted
+	Adopted           bool          // believed by signed approvals alone, for want of a signature on some commit
 	Author, Committer gitrepo.Ident // as the commit claims
 	FirstSeen         time.Time     // as of when keys were judged
 	Approvers         []string      // principals whose consent counted for some path, sorted; nobody's if nothing changed
+	SignedApprovers   []string      // those of them whose signed approval did
 	Changed           []gitrepo.Change
 	Judged            []Judged // how each rule was met
 
@@ -63,4 +65,5 @@ const (
 	ByApprovals Basis = "approvals"
 	ByRollback  Basis = "rollback" // rollbackApprovals, for content that was accepted before
 	ByRotation  Basis = "rotation" // only sealed values were replaced, by a principal named for it
+	ByAdoption  Basis = "adoption" // signed approvals alone, for want of signatures on commits
 )

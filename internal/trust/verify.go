@@ -97,6 +97,7 @@ type walk struct {
 	chain    *chain
 	accepted map[lcm.Revision]time.Time // start and the commits believed since: when they were
 	commits  map[lcm.Revision]*gitrepo.Commit
+	refs     *gitrepo.Approvals // nil until asked for
 }
 
 // state is one believed revision, ready to judge the next.

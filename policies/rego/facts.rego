@@ -23,6 +23,7 @@ reference(ref) := input.references[trim_left(ref, "/")] if is_string(ref)
 # shown is what to call a document in a message: without its environment, so that a mistake in what
 # several environments inherit is told once.
 shown(address) := sprintf("/%s/%s/%s/%s", [p[0], p[1], p[2], p[4]]) if {
+	is_string(address)
 	p := split(trim_left(address, "/"), "/")
 	count(p) == 5
 } else := address

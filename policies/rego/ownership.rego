@@ -8,7 +8,7 @@ import data.lcm.facts
 deny contains {
 	"rule": "required",
 	"path": ["metadata"],
-	"message": "nobody answers for this document in production: name the team or person as metadata.owner",
+	"message": "nobody answers for this document in production: name the team or person as metadata.owner, or as lcm.owner of a prompt",
 } if {
 	facts.production
 	not input.document.metadata.owner
