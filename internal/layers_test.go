@@ -37,7 +37,7 @@ var layers = map[string]string{
 	"internal/store/vault/vaulttest": "",
 	"internal/state":                 "lcm diag store",
 	"internal/tree":                  "lcm diag strictyaml",
-	"internal/trust":                 "lcm diag strictyaml gitrepo tree",
+	"internal/trust":                 "lcm canonjson diag strictyaml gitrepo tree",
 	"internal/schema":                "lcm diag schemas/cue",
 	"internal/policy":                "lcm diag leak policies/rego",
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",

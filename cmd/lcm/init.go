@@ -73,7 +73,11 @@ func readAdmins(pairs []string) ([]admin, error) {
 		if err != nil {
 			return nil, usagef("say who the admins are: --admin NAME=FILE.pub")
 		}
-		pairs = []string{nameOf(u.Username) + "=" + filepath.Join(u.HomeDir, ".ssh", "id_ed25519.pub")}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, usagef("say who the admins are: --admin NAME=FILE.pub")
+		}
+		pairs = []string{nameOf(u.Username) + "=" + filepath.Join(home, ".ssh", "id_ed25519.pub")}
 	}
 	var out []admin
 	for _, p := range pairs {
@@ -140,7 +144,7 @@ rules: "1"
 environments:
   base: {abstract: true}
   development: {inherits: base}
-  staging: {inherits: development}
+  staging: {inherits: base}
   production: {inherits: staging}
 targets:
   secrets: {secrets: true, maxClassification: restricted}

@@ -40,6 +40,9 @@ func (c *cli) entry(t *tree.Tree, address string) (*tree.Entry, error) {
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
+	if env, ok := t.Settings().Environments[a.Environment]; ok && env.Abstract {
+		return nil, fmt.Errorf("%s: %s is abstract: a layer that others inherit from, and never published", a, a.Environment)
+	}
 	res := t.Resolve(a.Namespace)
 	for _, e := range res.Entries {
 		if e.Address == a {

@@ -37,8 +37,8 @@ func (a *app) close() error {
 }
 
 // open builds the daemon from its configuration. With dryRun nothing is made and nothing is locked for writing.
-func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, stderr io.Writer) (a *app, err error) {
-	a = &app{}
+func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, stderr io.Writer) (_ *app, err error) {
+	a := &app{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -68,7 +68,7 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 	for name, t := range c.Targets {
 		s, err := openTarget(ctx, t, key, dryRun)
 		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", name, err)
+			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
 		}
 		a.onClose(s.Close)
 		targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification}

@@ -154,6 +154,11 @@ func (c *daemonConfig) complete(dir string) (err error) {
 		}
 		c.Targets[name] = t
 	}
+	for setting, schedule := range map[string]string{"schedule": c.Schedule, "driftSchedule": c.DriftSchedule} {
+		if err := reconcile.CheckSchedule(schedule); err != nil {
+			return configErrorf("%s %q: %v", setting, schedule, err)
+		}
+	}
 	return c.limits()
 }
 

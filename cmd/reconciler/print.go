@@ -67,16 +67,18 @@ type reportJSON struct {
 	Revision lcm.Revision   `json:"revision"`
 	Refusal  *refusalJSON   `json:"refusal"`
 	Findings []diag.Finding `json:"findings"`
-	Held     []heldJSON     `json:"held"`
-	Failed   []failureJSON  `json:"failed"`
-	Plan     plan.Plan      `json:"plan"`
-	Seconds  float64        `json:"seconds"`
+	// HeldWhole says that the settings can't be used: every namespace stays as it is.
+	HeldWhole bool          `json:"heldWhole"`
+	Held      []heldJSON    `json:"held"`
+	Failed    []failureJSON `json:"failed"`
+	Plan      plan.Plan     `json:"plan"`
+	Seconds   float64       `json:"seconds"`
 }
 
 // passJSON is a pass as lcm.pass/v1.
 func passJSON(r *reconcile.Report) reportJSON {
 	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Findings: append([]diag.Finding{}, r.Findings...),
-		Held: []heldJSON{}, Failed: []failureJSON{}, Plan: r.Plan, Seconds: r.Took.Seconds()}
+		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Plan: r.Plan, Seconds: r.Took.Seconds()}
 	if f := r.Refusal; f != nil {
 		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
 	}
@@ -166,6 +168,9 @@ func summary(r *reconcile.Report, o reconcile.Options) string {
 	took := r.Took.Round(time.Millisecond)
 	if r.Revision == "" {
 		return fmt.Sprintf("nothing is believed, so nothing was done (%s)", took)
+	}
+	if r.HeldWhole {
+		return fmt.Sprintf("%s: nothing was changed (%s)", r.Revision.Short(), took)
 	}
 	if changes == 0 {
 		return fmt.Sprintf("%s: nothing to change (%s)", r.Revision.Short(), took)

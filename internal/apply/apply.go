@@ -21,16 +21,6 @@ const Parallel = 64
 // Result is what became of one namespace: for each target that was written to, nil or why it failed.
 type Result map[string]error
 
-// Failed reports whether any target failed.
-func (r Result) Failed() bool {
-	for _, err := range r {
-		if err != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // Run applies the plans of many namespaces, each target's batch on its own, so that a target that fails
 // leaves the others alone. Plans must have been made from the revision that v vouches for.
 func Run(ctx context.Context, v trust.Verified, plans []plan.Namespace, targets map[string]store.Target) (map[lcm.Namespace]Result, error) {
@@ -56,18 +46,30 @@ func Run(ctx context.Context, v trust.Verified, plans []plan.Namespace, targets 
 	return results, g.Wait()
 }
 
-// one applies one namespace, secrets first. A target that fails holds back only itself.
+// one applies one namespace, in the plan's order. A target that fails holds back only itself, and the
+// deletion elsewhere of what it should have taken.
 func one(ctx context.Context, v trust.Verified, p plan.Namespace, targets map[string]store.Target) Result {
 	r := Result{}
 	for _, b := range p.Batches {
-		switch t, ok := targets[b.Target]; {
-		case !ok:
-			r[b.Target] = fmt.Errorf("target %q is not configured", b.Target)
-		case b.Marker.Revision != v.Revision():
-			r[b.Target] = fmt.Errorf("the plan is of revision %s, the verified one is %s", b.Marker.Revision.Short(), v.Revision().Short())
-		default:
-			r[b.Target] = t.Apply(ctx, b.Batch)
+		if r[b.Target] == nil {
+			r[b.Target] = batch(ctx, v, b, r, targets)
 		}
 	}
 	return r
+}
+
+func batch(ctx context.Context, v trust.Verified, b plan.Batch, before Result, targets map[string]store.Target) error {
+	t, ok := targets[b.Target]
+	if !ok {
+		return fmt.Errorf("target %q is not configured", b.Target)
+	}
+	if b.Marker.Revision != v.Revision() {
+		return fmt.Errorf("the plan is of revision %s, the verified one is %s", b.Marker.Revision.Short(), v.Revision().Short())
+	}
+	for _, other := range b.After {
+		if before[other] != nil {
+			return fmt.Errorf("it keeps what moves to target %s until that one has it", other)
+		}
+	}
+	return t.Apply(ctx, b.Batch)
 }

@@ -128,3 +128,28 @@ func (r *Repo) ancestors(ctx context.Context, stop func(lcm.Revision) bool, of l
 	}
 	return seen, nil
 }
+
+// ForkPoint returns the newest revision on the first-parent chain of a branch's tip that is an ancestor of
+// head, or head itself.
+func (r *Repo) ForkPoint(ctx context.Context, tip, head lcm.Revision) (lcm.Revision, error) {
+	in, err := r.ancestors(ctx, nil, head)
+	if err != nil {
+		return "", err
+	}
+	for at := tip; ; {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		if in[at] {
+			return at, nil
+		}
+		c, err := r.Commit(at)
+		if err != nil {
+			return "", err
+		}
+		if len(c.Parents) == 0 {
+			return "", fmt.Errorf("%s has nothing in common with the branch of %s", head.Short(), tip.Short())
+		}
+		at = c.Parents[0]
+	}
+}

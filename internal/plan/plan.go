@@ -5,7 +5,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -34,15 +33,29 @@ type Holding struct {
 	Owned   map[string]state.Owned // the inventory
 	// Holds tells, of entries whose mark can't be believed, whether the value is the one wanted.
 	Holds map[string]bool
-	// Intended are the keys of a pass that was cut off: their entries are ours even where the mark is not written yet.
-	Intended map[string]bool
+	// Intended are the marks that a pass was about to write when it was cut off. Their entries are ours even
+	// where the mark is not written yet, and their versions have been given out.
+	Intended map[string]store.Meta
 }
 
-// standing returns what the inventory says of an entry that is to hold what it always held: a write then
-// only puts it back, and is no new version.
-func (h Holding) standing(e Entry) (store.Meta, bool) {
-	o, ok := h.Owned[e.Address.Key]
-	return o.Meta, ok && o.Meta.Digest == e.Meta.Digest
+// latest returns the newest mark that was given out for a key, written or not.
+func (h Holding) latest(key string) store.Meta {
+	owned, intended := h.Owned[key].Meta, h.Intended[key]
+	if intended.Version > owned.Version {
+		return intended
+	}
+	return owned
+}
+
+// next returns the version and revision that an entry is to have if it is written: recorded is the last
+// version that the state knows of, held the one that the target has. An entry that is to hold what it was
+// given last is only put back, and that is no new version.
+func (h Holding) next(e Entry, recorded, held uint64) (uint64, lcm.Revision) {
+	given := h.latest(e.Address.Key)
+	if given.Digest == e.Meta.Digest && given.Version >= max(recorded, held) {
+		return given.Version, given.Revision
+	}
+	return max(recorded+max(e.Steps, 1), held+1, given.Version+1), e.Commit
 }
 
 // Change is one change of one entry, as people and scripts read it.
@@ -72,6 +85,7 @@ type Namespace struct {
 // Batch is what one target is given.
 type Batch struct {
 	Target string
+	After  []string // the targets that must have taken theirs first: they are given what this one loses
 	store.Batch
 }
 
@@ -99,9 +113,10 @@ type Owner struct {
 // have a Holding.
 func Compute(owner Owner, ns lcm.Namespace, wanted []Entry, holdings []Holding) (Namespace, error) {
 	p := Namespace{Namespace: ns, Held: []diag.Finding{}, Changes: []Change{}, Inventory: state.Inventory{}, Deletes: map[string]int{}, Unlisted: map[string]error{}}
-	byTarget := map[string][]Entry{}
+	byTarget, home := map[string][]Entry{}, map[string]string{}
 	for _, e := range wanted {
 		byTarget[e.Target] = append(byTarget[e.Target], e)
+		home[e.Address.Key] = e.Target
 	}
 	had := 0
 	for _, h := range holdings {
@@ -116,30 +131,38 @@ func Compute(owner Owner, ns lcm.Namespace, wanted []Entry, holdings []Holding) 
 	for target := range byTarget {
 		return Namespace{}, fmt.Errorf("planning %s: target %q was not listed", ns, target)
 	}
+	for _, h := range holdings {
+		if h.Err == nil {
+			p.prune(owner, h, home)
+		}
+	}
 	p.Emptied = had > 0 && len(wanted) == 0
 	slices.SortFunc(p.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(a.Address.Key, b.Address.Key), cmp.Compare(a.Target, b.Target))
 	})
-	// Secrets first, so that a reader never sees a reference to one that is not there yet.
-	slices.SortStableFunc(p.Batches, func(a, b Batch) int { return cmp.Compare(secretRank(a), secretRank(b)) })
+	slices.SortStableFunc(p.Batches, func(a, b Batch) int { return cmp.Compare(rank(a), rank(b)) })
 	return p, nil
 }
 
-func secretRank(b Batch) int {
-	if slices.ContainsFunc(b.Changes, func(c store.Change) bool { return c.Secret }) {
+// rank orders batches: secrets first, so that a reader never sees a reference to one that is not there yet,
+// and what waits for others last.
+func rank(b Batch) int {
+	switch {
+	case len(b.After) > 0:
+		return 2
+	case slices.ContainsFunc(b.Changes, func(c store.Change) bool { return c.Secret }):
 		return 0
 	}
 	return 1
 }
 
-// target plans one target of the namespace.
+// target plans what one target of the namespace is to hold.
 func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 	items := map[string]store.Item{}
 	for _, i := range h.Listing.Items {
 		items[i.Key] = i
 	}
-	b := Batch{Target: h.Target, Batch: store.Batch{Namespace: p.Namespace,
-		Marker: store.Marker{Repository: owner.Repository, Revision: owner.Revision, Phase: store.Whole}}}
+	b := p.batch(owner, h.Target)
 	inventory := map[string]state.Owned{}
 	for _, e := range wanted {
 		item, exists := items[e.Address.Key]
@@ -157,7 +180,6 @@ func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 			p.Changes = append(p.Changes, describe(e, c.Action, h.Owned[e.Address.Key]))
 		}
 	}
-	p.prune(owner, h, items, inventory, &b)
 	p.Inventory[h.Target] = inventory
 	// An empty batch still sets a marker that is missing, half, or of another owner.
 	m := h.Listing.Marker
@@ -166,6 +188,11 @@ func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 		p.Batches = append(p.Batches, b)
 	}
 	return nil
+}
+
+func (p *Namespace) batch(owner Owner, target string) Batch {
+	return Batch{Target: target, Batch: store.Batch{Namespace: p.Namespace,
+		Marker: store.Marker{Repository: owner.Repository, Revision: owner.Revision, Phase: store.Whole}}}
 }
 
 // change decides what happens to one entry that is wanted: nil means that it is somebody else's, an
@@ -178,18 +205,17 @@ func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*sto
 	}
 	c := &store.Change{Key: key, Value: e.Value, Secret: e.Secret, Meta: e.Meta, If: item.Token}
 	ours := item.Meta.Repository == owner.Repository && item.Meta.ID == e.Meta.ID
-	c.Meta.Version, c.Meta.Revision = last+max(e.Steps, 1), e.Commit
+	held := uint64(0)
 	if ours { // what a pass wrote that was cut off, or that the state has lost
-		c.Meta.Version = max(c.Meta.Version, item.Meta.Version+1)
+		held = item.Meta.Version
 	}
-	if m, ok := h.standing(e); ok {
-		c.Meta.Version, c.Meta.Revision = m.Version, m.Revision
-	}
+	c.Meta.Version, c.Meta.Revision = h.next(e, last, held)
+	_, intended := h.Intended[key]
 	switch {
 	case !exists:
 		c.Action = store.Create
 		return c, nil
-	case !ours && !(h.Intended[key] && h.Holds[key]):
+	case !ours && !(intended && h.Holds[key]):
 		return nil, nil
 	case !ours || item.Stale && h.Holds[key]:
 		// The value was written and then the pass was cut off before its mark.
@@ -207,19 +233,42 @@ func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*sto
 	return c, nil
 }
 
-// prune plans the deletion of what this repository put there and no longer wants. Both the inventory
-// and the mark must say that an entry is ours.
-func (p *Namespace) prune(owner Owner, h Holding, items map[string]store.Item, wanted map[string]state.Owned, b *Batch) {
-	for _, key := range slices.Sorted(maps.Keys(h.Owned)) {
-		item, exists := items[key]
-		if _, keep := wanted[key]; keep || !exists || item.Meta.Repository != owner.Repository {
+// prune plans the deletion of what this repository put into a target and no longer wants there. Both the
+// inventory and the mark must say that an entry is ours. What now belongs into another target goes from here
+// in a batch of its own, after that one has it: a value that moves is never nowhere.
+func (p *Namespace) prune(owner Owner, h Holding, home map[string]string) {
+	gone, moved := p.batch(owner, h.Target), p.batch(owner, h.Target)
+	for _, item := range h.Listing.Items {
+		o, owned := h.Owned[item.Key]
+		to, wanted := home[item.Key]
+		switch {
+		case !owned || to == h.Target || item.Meta.Repository != owner.Repository:
 			continue
+		case wanted && p.Unlisted[to] != nil:
+			p.Inventory[h.Target][item.Key] = o // it stays until the other target is back
+			continue
+		case wanted:
+			moved.add(item)
+			moved.After = append(moved.After, to)
+		default:
+			gone.add(item)
 		}
-		b.Changes = append(b.Changes, store.Change{Action: store.Delete, Key: key, If: item.Token, Meta: item.Meta})
 		p.Deletes[h.Target]++
-		p.Changes = append(p.Changes, Change{Address: p.Namespace.Key(key), Kind: item.Meta.Kind, Target: h.Target,
+		p.Changes = append(p.Changes, Change{Address: p.Namespace.Key(item.Key), Kind: item.Meta.Kind, Target: h.Target,
 			Action: store.Delete, Fields: []string{}, Fingerprint: "gone", Origin: item.Meta.Origin})
 	}
+	if i := slices.IndexFunc(p.Batches, func(b Batch) bool { return b.Target == h.Target }); i >= 0 {
+		p.Batches[i].Changes = append(p.Batches[i].Changes, gone.Changes...)
+	} else if len(gone.Changes) > 0 {
+		p.Batches = append(p.Batches, gone)
+	}
+	if len(moved.Changes) > 0 {
+		p.Batches = append(p.Batches, moved)
+	}
+}
+
+func (b *Batch) add(item store.Item) {
+	b.Changes = append(b.Changes, store.Change{Action: store.Delete, Key: item.Key, If: item.Token, Meta: item.Meta})
 }
 
 // Foreign is the rule by which a namespace is held for a value of somebody else's that stands in its way.

@@ -13,6 +13,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
@@ -65,12 +66,12 @@ func intended(i *state.Intent) state.Inventory {
 // holding asks a target what it holds. What a pass that was cut off was about to write counts as ours,
 // and where a mark can't be believed the value itself is compared.
 func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target string, wanted []plan.Entry, owned, cut map[string]state.Owned) plan.Holding {
-	h := plan.Holding{Target: target, Owned: maps.Clone(owned), Holds: map[string]bool{}, Intended: map[string]bool{}}
+	h := plan.Holding{Target: target, Owned: maps.Clone(owned), Holds: map[string]bool{}, Intended: map[string]store.Meta{}}
 	if h.Owned == nil {
 		h.Owned = map[string]state.Owned{}
 	}
 	for key, o := range cut {
-		h.Intended[key] = true
+		h.Intended[key] = o.Meta
 		if _, ok := h.Owned[key]; !ok {
 			h.Owned[key] = o
 		}
@@ -89,7 +90,8 @@ func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target strin
 	}
 	for _, item := range h.Listing.Items {
 		value, want := values[item.Key]
-		if !want || !item.Stale && (item.Meta.Repository == r.Repository || !h.Intended[item.Key]) {
+		_, cut := h.Intended[item.Key]
+		if !want || !item.Stale && (item.Meta.Repository == r.Repository || !cut) {
 			continue
 		}
 		if h.Holds[item.Key], h.Err = t.Holds(ctx, ns, item.Key, value); h.Err != nil {

@@ -94,6 +94,10 @@ func (j *job) count(now *tree.Resolved, touching []step) (map[string]origin, err
 	return out, nil
 }
 
+// maxTrees bounds how many revisions are kept at hand. Namespaces are worked on in their order, so what
+// one looked at, the next one of the same service looks at again.
+const maxTrees = 32
+
 // past keeps the trees of single steps, loaded when a namespace has several. The zero value is empty.
 type past struct {
 	mu    sync.Mutex
@@ -110,8 +114,8 @@ func (p *past) at(repo *gitrepo.Repo, rev lcm.Revision) (*tree.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, _ := tree.Load(fsys) // a revision that does not load resolves to nothing
-	if p.trees == nil {
+	t := tree.Glance(fsys) // a revision that does not load resolves to nothing
+	if p.trees == nil || len(p.trees) >= maxTrees {
 		p.trees = map[lcm.Revision]*tree.Tree{}
 	}
 	p.trees[rev] = t

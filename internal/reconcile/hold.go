@@ -169,5 +169,5 @@ func (b *deleteBudget) finding(p *plan.Namespace, n int) diag.Finding {
 		why = "which empties the namespace"
 	}
 	return diag.Errorf(diag.Position{File: folder(p.Namespace), Line: 1, Column: 1}, "deletes/held",
-		"%d of its entries would be deleted, %s: an approved commit with the line \"%s %d\" in its message accepts it", n, why, deletesTrailer, n)
+		"%d of its entries would be deleted, %s: a commit with the line \"%s %d\" in its message accepts it, consented to by as many as a change of these keys needs (one number for all namespaces that are held)", n, why, deletesTrailer, n)
 }

@@ -129,7 +129,7 @@ func (r *Reconciler) capabilities(t *tree.Tree) []diag.Finding {
 		real, ok := r.Targets[name]
 		switch {
 		case !ok:
-			out = append(out, diag.Errorf(at, "settings/target", "target %s is not in the daemon's configuration", name))
+			out = append(out, diag.Errorf(at, "settings/target", "target %s is not in the daemon's configuration: add it to the targets there, or remove it here", name))
 		case wants.Secrets && !real.Capabilities().Secrets:
 			out = append(out, diag.Errorf(at, "settings/target", "target %s is relied on for secrets, and the daemon's keeps none", name))
 		case wants.MaxClassification.StricterThan(real.MaxClassification):

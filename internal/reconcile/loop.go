@@ -13,6 +13,12 @@ type Schedule struct {
 	Drift  string // "": drift is never searched for
 }
 
+// CheckSchedule reports what is wrong with a schedule.
+func CheckSchedule(s string) error {
+	_, err := cron.ParseStandard(s)
+	return err
+}
+
 // Run makes a pass at once and then by the schedule, until ctx ends. Each pass is handed to done. A pass
 // that is due while another runs is left out: the next one does its work.
 func (r *Reconciler) Run(ctx context.Context, s Schedule, done func(*Report, error)) error {

@@ -160,11 +160,11 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	if ok && (ratchet.Branch != r.Branch) {
 		return trust.Verified{}, fmt.Errorf("the state is of branch %q, the configuration says %q: a branch is not changed underway", ratchet.Branch, r.Branch)
 	}
-	from := ratchet.Accepted
-	if o.Revision != "" {
-		from = "" // an older revision may be planned for; it must be earned from the introduction
-	}
 	seen := r.clock(o)
+	from := ratchet.Accepted
+	if _, before := seen.accepted(head); o.Revision != "" && (before || head == r.Introduction) {
+		from = "" // it was accepted once, and is earned again from the introduction
+	}
 	verified, err := trust.Verify(ctx, r.Repo, trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants,
 		Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted, Cache: &r.trusted}, from, head)
 	if refusal := new(trust.Refusal); errors.As(err, &refusal) {

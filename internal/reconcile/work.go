@@ -94,7 +94,9 @@ func (j *job) addPending() error {
 		return err
 	}
 	for ns, n := range pending {
-		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool { return f.Rule == refHeld || f.Rule == plan.Foreign })
+		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool {
+			return f.Rule == refHeld || f.Rule == plan.Foreign || strings.HasPrefix(f.Rule, "sops/") // a key may have come
+		})
 		if len(n.Failed) > 0 || n.Deletes > 0 || waits {
 			j.also[ns] = true
 		}

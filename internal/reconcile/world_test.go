@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ type world struct {
 type faulty struct {
 	store.Target
 	list, apply error
+	after       error // the batch is carried out, and reported as failed
 	applied     int
 }
 
@@ -54,7 +56,7 @@ func (f *faulty) Apply(ctx ctxT, b store.Batch) error {
 		return f.apply
 	}
 	f.applied++
-	return f.Target.Apply(ctx, b)
+	return errors.Join(f.Target.Apply(ctx, b), f.after)
 }
 
 const settings = `apiVersion: lcm/v1

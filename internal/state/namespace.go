@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,9 +46,9 @@ type Owned struct {
 // Inventory is what this daemon put into the targets under one namespace: target → key → entry.
 type Inventory map[string]map[string]Owned
 
-// Intent says that a pass was about to write, and what the inventory would be afterwards. Until it is
-// ended its entries count as ours, and nothing that a target says of them is believed without a look at
-// the values.
+// Intent says that a pass was about to write, and what the inventory would be afterwards, together with
+// what earlier intents say that were never ended. Until it is ended its entries count as ours, and nothing
+// that a target says of them is believed without a look at the values.
 type Intent struct {
 	Revision  lcm.Revision `json:"revision"`
 	At        time.Time    `json:"at"`
@@ -145,12 +146,31 @@ func (db *DB) Begin(intents map[lcm.Namespace]Intent) error {
 	}
 	return db.update(func(t *tx) error {
 		for ns, i := range intents {
+			var before Intent
+			if _, err := t.get(bucketIntents, ns.String(), &before); err != nil {
+				return err
+			}
+			i.Inventory = i.Inventory.with(before.Inventory)
 			if err := t.put(bucketIntents, ns.String(), i); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// with returns the inventory and what only the other one has.
+func (inv Inventory) with(other Inventory) Inventory {
+	if len(other) == 0 {
+		return inv
+	}
+	out := maps.Clone(inv)
+	for target, owned := range other {
+		both := maps.Clone(owned)
+		maps.Copy(both, inv[target])
+		out[target] = both
+	}
+	return out
 }
 
 // Outcome is what became of one namespace in one pass.
@@ -186,6 +206,11 @@ func (t *tx) end(ns lcm.Namespace, o Outcome, now time.Time) error {
 			return err
 		}
 	}
+	if o.Ended {
+		if err := t.spend(ns); err != nil {
+			return err
+		}
+	}
 	if len(o.Deleted) > 0 {
 		if err := t.forget(ns.Org, now.Add(-keepDeletes)); err != nil {
 			return err
@@ -194,11 +219,6 @@ func (t *tx) end(ns lcm.Namespace, o Outcome, now time.Time) error {
 	for target, n := range o.Deleted {
 		at := strings.Join([]string{ns.Org, target, now.UTC().Format(time.RFC3339Nano), key}, "\x00")
 		if err := t.put(bucketDeletes, at, n); err != nil {
-			return err
-		}
-	}
-	if o.Ended {
-		if err := t.delete(bucketIntents, key); err != nil {
 			return err
 		}
 	}
@@ -281,6 +301,29 @@ func (t *tx) take(ns lcm.Namespace, inv Inventory) error {
 		return t.delete(bucketInventory, ns.String())
 	}
 	return t.put(bucketInventory, ns.String(), inv)
+}
+
+// spend ends the intent. The versions that it names were given out, even those of entries that are gone again.
+func (t *tx) spend(ns lcm.Namespace) error {
+	var i Intent
+	if _, err := t.get(bucketIntents, ns.String(), &i); err != nil {
+		return err
+	}
+	for _, owned := range i.Inventory {
+		for key, o := range owned {
+			var last uint64
+			if _, err := t.get(bucketVersions, ns.Key(key).String(), &last); err != nil {
+				return err
+			}
+			if last >= o.Meta.Version {
+				continue
+			}
+			if err := t.put(bucketVersions, ns.Key(key).String(), o.Meta.Version); err != nil {
+				return err
+			}
+		}
+	}
+	return t.delete(bucketIntents, ns.String())
 }
 
 // Counts returns how many entries a tenant has in each target, and how many were deleted there since a time.

@@ -7,8 +7,12 @@ import (
 )
 
 // maxCached bounds the parsed documents that a Tree keeps. A document with its positions takes about
-// 10 KB, so a repository of any size stays within about 50 MB.
-const maxCached = 5_000
+// 10 KB, so a repository of any size stays within about 20 MB; those who resolve namespaces in their
+// order find the layers that neighbours share. A glance is for a few namespaces of many revisions.
+const (
+	maxCached  = 2_000
+	maxGlanced = 64
+)
 
 // cache keeps parsed layers, and forgets the oldest ones beyond its bound.
 type cache struct {
@@ -25,7 +29,7 @@ type cached struct {
 	size  int    // guarded by cache.mu; 0 until the layer is parsed
 }
 
-func newCache() *cache { return &cache{max: maxCached, layers: map[lcm.Namespace]*cached{}} }
+func newCache(most int) *cache { return &cache{max: most, layers: map[lcm.Namespace]*cached{}} }
 
 // get returns the layer, parsed by load if it is not there. Two callers of one layer parse it once;
 // callers of different layers do not wait for each other.

@@ -56,7 +56,7 @@ func (l *layer) size() int { return 1 + len(l.docs) + len(l.prompts) + len(l.par
 
 // layer returns a layer of a service, empty if there is none.
 func (t *Tree) layer(s lcm.Service, environment string) *layer {
-	if !t.layers[s][environment] {
+	if !t.unlisted && !t.layers[s][environment] {
 		return &layer{}
 	}
 	ns := s.In(environment)

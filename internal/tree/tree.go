@@ -24,6 +24,7 @@ type Tree struct {
 	services []lcm.Service                   // sorted
 	chains   map[string][]string             // by environment, nearest first
 	cache    *cache
+	unlisted bool // layers was not read: a folder is looked for when it is asked for
 }
 
 // Load reads the settings and the folders of a repository, not yet its documents. The findings
@@ -33,7 +34,7 @@ func Load(fsys fs.FS) (*Tree, []diag.Finding) {
 	l := &layout{fsys: fsys}
 	root := l.root()
 	settings := l.settings(root)
-	t := &Tree{fsys: fsys, settings: settings, seals: l.sealRules(root), cache: newCache()}
+	t := &Tree{fsys: fsys, settings: settings, seals: l.sealRules(root), cache: newCache(maxCached)}
 	l.beside(root)
 	if settings == nil {
 		return nil, diag.Sort(l.findings)
@@ -44,6 +45,17 @@ func Load(fsys fs.FS) (*Tree, []diag.Finding) {
 	}
 	t.services = slices.SortedFunc(maps.Keys(t.layers), compareServices)
 	return t, diag.Sort(l.findings)
+}
+
+// Glance reads the settings alone, without a walk over the folders: Resolve works as after Load, while
+// Services and Namespaces list nothing. It is for looking at a namespace as it was at some revision.
+func Glance(fsys fs.FS) *Tree {
+	l := &layout{fsys: fsys}
+	settings := l.settings(l.root())
+	if settings == nil {
+		return nil
+	}
+	return &Tree{fsys: fsys, settings: settings, seals: &SealRules{}, chains: chains(settings.Environments), cache: newCache(maxGlanced), unlisted: true}
 }
 
 func (l *layout) settings(root map[string]bool) *Settings {

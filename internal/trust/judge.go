@@ -103,7 +103,7 @@ func (j *judge) meet(ctx context.Context, rule *Rule, all []*Rule, ch gitrepo.Ch
 func (j *judge) count(rule *Rule, path, as string) []string {
 	var who []string
 	add := func(p *Principal) {
-		if !p.Bot && rule.admits(p, as) && !slices.Contains(who, p.Name) {
+		if p != nil && !p.Bot && rule.admits(p, as) && !slices.Contains(who, p.Name) {
 			who = append(who, p.Name)
 		}
 	}
@@ -142,10 +142,14 @@ func (j *judge) note(met Judged, path, as string) {
 	if known.Count++; known.Count > maxReported {
 		return
 	}
-	if as != path {
-		path += " → " + as
+	known.Paths = append(known.Paths, arrow(path, as))
+}
+
+func arrow(path, as string) string {
+	if as == path {
+		return path
 	}
-	known.Paths = append(known.Paths, path)
+	return path + " → " + as
 }
 
 // wanting says what is missing, who could give it, and whose consent did not count and why.
@@ -180,17 +184,27 @@ func (j *judge) wanting(rule *Rule, who []string, path, as string) *Refusal {
 
 // able names a few persons who could help.
 func (j *judge) able(rule *Rule, who []string, as string) []string {
-	var names []string
-	for _, p := range j.p.policy.Principals() {
-		valid := slices.ContainsFunc(p.Keys, func(k *Key) bool { return k.validAt(j.at) == nil })
-		if !p.Bot && valid && rule.admits(p, as) && !slices.Contains(who, p.Name) {
-			names = append(names, p.Name)
-		}
-	}
+	names := j.couldGive(rule, who, as)
 	if len(names) > 5 {
 		names = append(names[:5], "…")
 	}
 	return names
+}
+
+// couldGive names the persons with a valid key whose consent would count besides that of who.
+func (j *judge) couldGive(rule *Rule, who []string, as string) []string {
+	var names []string
+	for _, p := range j.p.policy.Principals() {
+		if !p.Bot && p.usable(j.at) && rule.admits(p, as) && !slices.Contains(who, p.Name) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// usable reports whether the principal has a key that is valid at a time.
+func (p *Principal) usable(at time.Time) bool {
+	return slices.ContainsFunc(p.Keys, func(k *Key) bool { return k.validAt(at) == nil })
 }
 
 func effectWords(path, as string) string {

@@ -52,18 +52,8 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	if in.lacking != nil && len(adopted) == 0 {
 		return state{}, Step{}, in.lacking
 	}
-	c, err := w.load(revision)
+	c, changed, err := w.next(p, revision, at)
 	if err != nil {
-		return state{}, Step{}, err
-	}
-	changed, err := w.repo.Diff(p.tree, c.tree)
-	if err != nil {
-		return state{}, Step{}, readError(revision, "comparing", err)
-	}
-	if err := w.bounds(revision, changed); err != nil {
-		return state{}, Step{}, err
-	}
-	if err := succession(p, c, at); err != nil {
 		return state{}, Step{}, err
 	}
 	j := &judge{w: w, p: p, c: c, at: at, head: in.head, changed: changed}
@@ -83,6 +73,20 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	return c, Step{Parent: p.revision, Commit: revision, Signer: in.head.name(), FirstSeen: at, Adopted: in.lacking != nil,
 		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged),
 		Changed: changed, Judged: judged, policy: p.policy}, nil
+}
+
+// next reads the revision after p, and refuses what nobody's consent would let pass.
+func (w *walk) next(p state, revision lcm.Revision, at time.Time) (c state, changed []gitrepo.Change, err error) {
+	if c, err = w.load(revision); err != nil {
+		return c, nil, err
+	}
+	if changed, err = w.repo.Diff(p.tree, c.tree); err != nil {
+		return c, nil, readError(revision, "comparing", err)
+	}
+	if err := w.bounds(revision, changed); err != nil {
+		return c, nil, err
+	}
+	return c, changed, succession(p, c, at)
 }
 
 // signatures demands of every commit that the step brings in exactly one valid signature by a

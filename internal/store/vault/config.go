@@ -92,7 +92,7 @@ func (c Config) checkAddress() error {
 	case c.AllowHTTP || loopback(u.Hostname()):
 		return nil
 	}
-	return errors.New("vault: address: http to another host would show every secret to the network: use https, or allow http explicitly")
+	return errors.New("vault: address: http to another host would show every secret to the network: use https")
 }
 
 func loopback(host string) bool {
