@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,11 +28,10 @@ var rules embed.FS
 // its best invocation, one run over all files where it can.
 type commands struct {
 	*world
-	tools   string              // where scripts/bench built them
-	missing map[string]bool     // tools that are not there
-	byKind  map[string][]string // files of the work tree by CUE definition
-	yaml    []string
-	sealed  []string
+	tools  string              // where scripts/bench built them
+	byKind map[string][]string // files of the work tree by CUE definition
+	yaml   []string
+	sealed []string
 }
 
 // part is one tool's share of a pass.
@@ -49,6 +50,21 @@ func (p parts) took() (sum time.Duration) {
 	return sum
 }
 
+func (p parts) cpu() (sum time.Duration) {
+	for _, x := range p {
+		sum += x.cpu
+	}
+	return sum
+}
+
+// atLeast stands before a ratio to what is not whole, for want of a tool.
+func (p parts) atLeast() string {
+	if slices.ContainsFunc(p, func(x part) bool { return x.took == 0 }) {
+		return "≥"
+	}
+	return ""
+}
+
 func (p parts) String() string {
 	var out []string
 	for _, x := range p {
@@ -62,7 +78,7 @@ func (p parts) String() string {
 }
 
 func newCommands(w *world, tools string) (*commands, error) {
-	c := &commands{world: w, tools: tools, missing: map[string]bool{}, byKind: map[string][]string{}}
+	c := &commands{world: w, tools: tools, byKind: map[string][]string{}}
 	own, err := fs.Sub(rules, "rules")
 	if err != nil {
 		return nil, err
@@ -70,14 +86,11 @@ func newCommands(w *world, tools string) (*commands, error) {
 	return c, errors.Join(os.CopyFS(w.path("rules"), own), os.CopyFS(w.path("rules"), lcmcue.Files()))
 }
 
-// run runs one tool; one that is not installed is noted and costs nothing.
+// run runs one tool. One that is not installed costs nothing, by which the table knows it.
 func (c *commands) run(ctx context.Context, p *parts, label, tool string, args ...string) (cost, error) {
 	program, err := find(c.tools, tool)
 	if err != nil {
-		if !c.missing[label] {
-			c.missing[label] = true
-			*p = append(*p, part{tool: label})
-		}
+		*p = append(*p, part{tool: label})
 		return cost{}, nil
 	}
 	got, err := run(ctx, c.dir, program, args...)
@@ -119,6 +132,10 @@ func (c *commands) git(args ...string) []string {
 // cold clones, verifies every commit, and checks every file.
 func (c *commands) cold(ctx context.Context) (parts, error) {
 	var p parts
+	c.byKind, c.yaml, c.sealed = map[string][]string{}, nil, nil
+	if err := os.RemoveAll(c.path("work")); err != nil {
+		return p, err
+	}
 	if _, err := c.run(ctx, &p, "git clone", "git", "clone", "-q", "file://"+c.path("origin.git"), "work"); err != nil || p[0].took == 0 {
 		return p, err
 	}
@@ -163,6 +180,7 @@ func (c *commands) vet(ctx context.Context, byKind map[string][]string) (part, e
 			return sum, err
 		}
 		sum.took += got.took
+		sum.cpu += got.cpu
 		sum.peak = max(sum.peak, got.peak)
 	}
 	return sum, nil
@@ -176,16 +194,18 @@ func (c *commands) open(ctx context.Context) (part, error) {
 		return part{tool: "sops -d"}, nil
 	}
 	start := time.Now()
+	var cpu atomic.Int64
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, file := range c.sealed {
 		g.Go(func() error {
-			_, err := run(ctx, c.dir, program, "-d", file)
+			got, err := run(ctx, c.dir, program, "-d", file)
+			cpu.Add(int64(got.cpu))
 			return err
 		})
 	}
 	err = g.Wait()
-	sum.took = time.Since(start)
+	sum.took, sum.cpu = time.Since(start), time.Duration(cpu.Load())
 	return sum, err
 }
 

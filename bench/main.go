@@ -110,24 +110,48 @@ func (b *bench) whole(ctx context.Context, w *world, c *commands) error {
 			return err
 		}
 	}
-	cold, err := run(ctx, w.dir, program, "once", "--config", "reconciler.yaml")
+	ours, theirs, err := b.cold(ctx, w, c, program)
 	if err != nil {
 		return err
 	}
-	var theirs parts
-	if c != nil {
-		if theirs, err = c.cold(ctx); err != nil {
-			return err
-		}
-	}
-	b.table.add("cold pass, a process", cold.took, theirs)
+	b.table.add("cold pass, a process", ours.took, theirs)
+	b.table.cpu("its processor time", ours, theirs)
 	again, err := run(ctx, w.dir, program, "once", "--config", "reconciler.yaml")
 	if err != nil {
 		return err
 	}
 	b.table.add("restart, nothing changed", again.took, nil)
-	b.table.memory("peak memory of the cold pass", cold.peak, theirs)
+	b.table.memory("peak memory of the cold pass", ours.peak, theirs)
 	return nil
+}
+
+// coldRounds is how often the cold pass is made; the fastest counts, ours and theirs.
+const coldRounds = 2
+
+func (b *bench) cold(ctx context.Context, w *world, c *commands, program string) (ours cost, theirs parts, err error) {
+	for i := range coldRounds {
+		if err := errors.Join(os.RemoveAll(w.path("state")), os.RemoveAll(w.path("targets"))); err != nil {
+			return ours, theirs, err
+		}
+		got, err := run(ctx, w.dir, program, "once", "--config", "reconciler.yaml")
+		if err != nil {
+			return ours, theirs, err
+		}
+		if i == 0 || got.took < ours.took {
+			ours = got
+		}
+		if c == nil {
+			continue
+		}
+		p, err := c.cold(ctx)
+		if err != nil {
+			return ours, theirs, err
+		}
+		if i == 0 || p.took() < theirs.took() {
+			theirs = p
+		}
+	}
+	return ours, theirs, nil
 }
 
 // profileCold makes a cold pass in this process, for its profile alone, and removes what it made.

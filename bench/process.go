@@ -16,7 +16,8 @@ import (
 // cost is what some work took.
 type cost struct {
 	took time.Duration
-	peak int64 // bytes of resident memory; 0: not known
+	cpu  time.Duration // of all processors, in the program and the kernel
+	peak int64         // bytes of resident memory; 0: not known
 	out  []byte
 }
 
@@ -37,7 +38,7 @@ func run(ctx context.Context, dir string, name string, args ...string) (cost, er
 	err := cmd.Wait()
 	took := time.Since(start)
 	close(stop)
-	c := cost{took: took, peak: <-peak, out: out.Bytes()}
+	c := cost{took: took, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak: <-peak, out: out.Bytes()}
 	if err != nil {
 		return c, fmt.Errorf("%s %s: %w\n%.2000s", name, strings.Join(args[:min(len(args), 6)], " "), err, c.out)
 	}

@@ -22,7 +22,16 @@ func (t *table) add(what string, ours time.Duration, theirs parts) {
 	r := row{what: what, ours: short(ours), how: theirs.String()}
 	if sum := theirs.took(); sum > 0 {
 		r.theirs = short(sum)
-		r.ratio = fmt.Sprintf("%.1f×", float64(sum)/float64(ours))
+		r.ratio = theirs.atLeast() + fmt.Sprintf("%.1f×", float64(sum)/float64(ours))
+	}
+	t.rows = append(t.rows, r)
+}
+
+// cpu adds processor times, which other work on the machine disturbs less.
+func (t *table) cpu(what string, ours cost, theirs parts) {
+	r := row{what: what, ours: short(ours.cpu)}
+	if sum := theirs.cpu(); sum > 0 {
+		r.theirs, r.ratio = short(sum), theirs.atLeast()+fmt.Sprintf("%.1f×", float64(sum)/float64(ours.cpu))
 	}
 	t.rows = append(t.rows, r)
 }

@@ -49,7 +49,7 @@ var layers = map[string]string{
 	"bench": "lcm gitrepo masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "diag check",
-	"cmd/lcm":        "lcm diag tree",
+	"cmd/lcm":        "lcm diag gitrepo tree trust",
 	"cmd/reconciler": "lcm diag strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",
 }
 

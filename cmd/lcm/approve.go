@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
@@ -37,7 +38,7 @@ func (c *cli) approveCommand() *cobra.Command {
 }
 
 func (c *cli) approve(ctx context.Context, spec string, adopt bool) error {
-	d, err := c.openDesk(spec)
+	d, err := c.openDesk(spec, false)
 	if err != nil {
 		return err
 	}
@@ -129,14 +130,12 @@ func (c *cli) tellApproved(p *trust.Policy, who *trust.Principal, a trust.Approv
 	return err
 }
 
-// notCounted tells somebody whose consent no rule of a path counts.
+// notCounted tells somebody which rule of a path does not count their consent.
 func notCounted(p *trust.Policy, who *trust.Principal, path string) string {
 	for _, rule := range p.Matching(path) {
-		for _, name := range p.PersonsFor(rule, path) {
-			if name == who.Name {
-				return ""
-			}
+		if !slices.Contains(p.PersonsFor(rule, path), who.Name) {
+			return fmt.Sprintf("   (your consent does not count for the rule %s)", rule)
 		}
 	}
-	return "   (your consent does not count here)"
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,17 +32,18 @@ func (c *cli) branchFlags(cmd *cobra.Command, base bool) {
 }
 
 // openDesk opens the repository. Which branch is protected may be read from any revision; what is then
-// believed is the policy of that branch itself, which must say the same.
-func (c *cli) openDesk(any string) (d *desk, err error) {
-	d = &desk{branch: c.branch}
-	if d.repo, err = gitrepo.Open(c.repo, gitrepo.Limits{}); err != nil {
+// believed is the policy of that branch itself, which must say the same: as fetched, or the local one.
+func (c *cli) openDesk(any string, local bool) (d *desk, err error) {
+	repo, err := gitrepo.Open(c.repo, gitrepo.Limits{})
+	if err != nil {
 		return nil, usagef("%v", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.repo.Close())
+			err = errors.Join(err, repo.Close())
 		}
 	}()
+	d = &desk{repo: repo, branch: c.branch}
 	if d.branch == "" {
 		rev, err := d.repo.Resolve(any)
 		if err != nil {
@@ -53,7 +55,7 @@ func (c *cli) openDesk(any string) (d *desk, err error) {
 		}
 		d.branch = p.Branch
 	}
-	if d.tip, err = d.resolveTip(c.base); err != nil {
+	if d.tip, err = d.resolveTip(c.base, local); err != nil {
 		return nil, err
 	}
 	if d.policy, err = d.policyOf(c, d.tip); err != nil {
@@ -65,7 +67,7 @@ func (c *cli) openDesk(any string) (d *desk, err error) {
 	return d, nil
 }
 
-func (d *desk) resolveTip(base string) (lcm.Revision, error) {
+func (d *desk) resolveTip(base string, local bool) (lcm.Revision, error) {
 	if base != "" {
 		rev, err := d.repo.Resolve(base)
 		if err != nil {
@@ -73,14 +75,16 @@ func (d *desk) resolveTip(base string) (lcm.Revision, error) {
 		}
 		return rev, nil
 	}
-	if rev, err := d.repo.Resolve("refs/remotes/origin/" + d.branch); err == nil {
-		return rev, nil
+	places := []string{"refs/remotes/origin/" + d.branch, "refs/heads/" + d.branch}
+	if local {
+		slices.Reverse(places)
 	}
-	rev, err := d.repo.Resolve("refs/heads/" + d.branch)
-	if err != nil {
-		return "", usagef("there is no branch %s here, nor at origin: fetch it, or name a revision of it with --base", d.branch)
+	for _, p := range places {
+		if rev, err := d.repo.Resolve(p); err == nil {
+			return rev, nil
+		}
 	}
-	return rev, nil
+	return "", usagef("there is no branch %s here, nor at origin: fetch it", d.branch)
 }
 
 func (d *desk) policyOf(c *cli, rev lcm.Revision) (*trust.Policy, error) {

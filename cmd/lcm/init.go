@@ -123,9 +123,22 @@ func readPublicKey(file string) (string, error) {
 
 var ageRecipient = regexp.MustCompile(`^age1[02-9ac-hj-np-z]{58}$`)
 
+// branchName is what stands plainly in YAML; Git takes more.
+var branchName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`)
+
 func (r newRepository) check() error {
 	if !lcm.ValidName(r.Name) || !lcm.ValidName(r.Org) || lcm.Reserved(r.Org) {
 		return usagef("--name and --org are names: small letters, digits and inner hyphens")
+	}
+	if !branchName.MatchString(r.Branch) {
+		return usagef("--branch is the name of a branch such as main, not %q", r.Branch)
+	}
+	names, keys := map[string]bool{}, map[string]bool{}
+	for _, a := range r.Admins {
+		if names[a.Name] || keys[a.Key] {
+			return usagef("--admin %s: a name and a key stand for one person each", a.Name)
+		}
+		names[a.Name], keys[a.Key] = true, true
 	}
 	for _, a := range r.Recipients {
 		if !ageRecipient.MatchString(a) {

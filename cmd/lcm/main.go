@@ -52,6 +52,9 @@ type cli struct {
 	stdout, stderr io.Writer
 	repo           string
 	format         string
+	key            string // file of the key to sign with
+	branch         string // the protected one; "" for what the policy says
+	base           string // a revision of it; "" for its tip
 }
 
 func (c *cli) root() *cobra.Command {
@@ -68,12 +71,18 @@ func (c *cli) root() *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&c.repo, "repo", ".", "the checkout to work on")
 	_ = root.MarkPersistentFlagDirname("repo")
-	root.AddCommand(c.initCommand(), c.getCommand(), c.listCommand(), c.explainCommand())
+	root.AddCommand(c.initCommand(), c.getCommand(), c.listCommand(), c.explainCommand(),
+		c.approveCommand(), c.mergeCommand(), c.trustCommand())
 	root.Args = wrapArgs(cobra.NoArgs)
-	for _, cmd := range root.Commands() {
-		cmd.Args = wrapArgs(cmd.Args)
-	}
+	wrapAll(root)
 	return root
+}
+
+func wrapAll(parent *cobra.Command) {
+	for _, cmd := range parent.Commands() {
+		cmd.Args = wrapArgs(cmd.Args)
+		wrapAll(cmd)
+	}
 }
 
 // wrapArgs makes a wrong number of arguments wrong usage.

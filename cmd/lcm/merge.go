@@ -32,12 +32,12 @@ func (c *cli) mergeCommand() *cobra.Command {
 }
 
 func (c *cli) merge(ctx context.Context, spec, message string) error {
-	d, err := c.openDesk(spec)
+	d, err := c.openDesk(spec, true)
 	if err != nil {
 		return err
 	}
 	defer d.repo.Close()
-	if err := d.isFree(); err != nil {
+	if err := d.isFree(ctx); err != nil {
 		return err
 	}
 	head, err := d.repo.Resolve(spec)
@@ -82,9 +82,8 @@ func (c *cli) merge(ctx context.Context, spec, message string) error {
 	return err
 }
 
-// isFree demands that the local branch can be moved: that no work tree stands on it, and that nothing on
-// it would be lost.
-func (d *desk) isFree() error {
+// isFree demands that the local branch can be moved: no work tree stands on it, and it is not behind.
+func (d *desk) isFree(ctx context.Context) error {
 	used, err := d.repo.CheckedOut(d.branch)
 	if err != nil {
 		return err
@@ -92,11 +91,14 @@ func (d *desk) isFree() error {
 	if used {
 		return fmt.Errorf("%s is checked out, and this merge touches no files: leave it with `git switch --detach`, merge, and come back with `git switch %[1]s`", d.branch)
 	}
-	local, err := d.repo.Resolve("refs/heads/" + d.branch)
-	if err != nil || local == d.tip {
-		return nil //nolint:nilerr // a branch that is not there is made
+	origin, err := d.repo.Resolve("refs/remotes/origin/" + d.branch)
+	if err != nil {
+		return nil //nolint:nilerr // a repository without a remote
 	}
-	return fmt.Errorf("%s here is %s, at origin %s: bring them together first (git fetch origin %[1]s:%[1]s)", d.branch, local.Short(), d.tip.Short())
+	if base, err := d.repo.MergeBase(ctx, d.tip, origin); err != nil || base != origin {
+		return fmt.Errorf("%s here lacks what origin has: git fetch origin %[1]s:%[1]s", d.branch)
+	}
+	return nil
 }
 
 // preview makes the merge, unsigned and without a name, and asks what it lacks.

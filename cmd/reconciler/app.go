@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
@@ -36,7 +37,7 @@ func (a *app) close() error {
 	return errors.Join(errs...)
 }
 
-// open builds the daemon from its configuration. With dryRun nothing is made and nothing is locked for writing.
+// open builds the daemon from its configuration. With dryRun nothing is made.
 func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, stderr io.Writer) (_ *app, err error) {
 	a := &app{}
 	defer func() {
@@ -44,40 +45,47 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 			err = errors.Join(err, a.close())
 		}
 	}()
-	key, err := loadKey(c, dryRun, stderr)
+	rc, err := a.openTrust(c, dryRun, stderr)
 	if err != nil {
 		return nil, err
 	}
-	st, err := state.Open(state.Config{Path: c.State.Path, Repository: c.Repository.Name, Key: key.Derive(masterkey.State), ReadOnly: dryRun})
-	if err != nil {
-		return nil, err
-	}
-	a.onClose(st.Close)
-	repo, err := a.openMirror(c, dryRun)
-	if err != nil {
-		return nil, err
-	}
-	a.onClose(repo.Close)
-	var opener *sopsfile.Opener // nil: the daemon opens no secrets, and holds what has any
-	if file := c.Secrets.Age.IdentityFile; file != "" {
-		if opener, err = sopsfile.NewOpener(sopsfile.Config{IdentityFile: file}); err != nil {
+	if file := c.Secrets.Age.IdentityFile; file != "" { // none: the daemon opens no secrets, and holds what has any
+		if rc.Opener, err = sopsfile.NewOpener(sopsfile.Config{IdentityFile: file}); err != nil {
 			return nil, configError{err.Error()}
 		}
 	}
-	targets := map[string]reconcile.Target{}
+	rc.Targets = map[string]reconcile.Target{}
 	for name, t := range c.Targets {
-		s, err := openTarget(ctx, t, key, dryRun)
+		s, err := openTarget(ctx, t, rc.Key, dryRun)
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
 		}
 		a.onClose(s.Close)
-		targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification}
+		rc.Targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification, Place: t.place()}
 	}
-	a.Reconciler, err = reconcile.New(reconcile.Config{
-		Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants, Introduction: c.Repository.Introduction,
-		Repo: repo, State: st, Opener: opener, Targets: targets, Key: key, MaxDeletes: c.maxDeletes, Log: log,
-	})
+	rc.MaxDeletes, rc.Log = c.maxDeletes, log
+	a.Reconciler, err = reconcile.New(rc)
 	return a, err
+}
+
+// openTrust opens what it takes to judge commits: the state and the mirror, no target.
+func (a *app) openTrust(c *daemonConfig, dryRun bool, stderr io.Writer) (rc reconcile.Config, err error) {
+	key, err := loadKey(c, dryRun, stderr)
+	if err != nil {
+		return rc, err
+	}
+	st, err := state.Open(state.Config{Path: c.State.Path, Repository: c.Repository.Name, Key: key.Derive(masterkey.State), ReadOnly: dryRun})
+	if err != nil {
+		return rc, err
+	}
+	a.onClose(st.Close)
+	repo, err := a.openMirror(c, dryRun)
+	if err != nil {
+		return rc, err
+	}
+	a.onClose(repo.Close)
+	return reconcile.Config{Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
+		Introduction: c.Repository.Introduction, Repo: repo, State: st, Key: key, Now: time.Now}, nil
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.

@@ -85,6 +85,9 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	s.runs(0, "reconciler", "--help")
 	s.runs(0, "reconciler", "keygen", s.path("another.key"))
 	s.runs(1, "reconciler", "keygen", s.path("another.key"))
+	for _, key := range []string{"another.key", "lcm.key", "age.txt", "vault-token"} {
+		s.guard(key)
+	}
 	first := s.kept()
 	s.commit("alice", s.sealed(first))
 	s.passes(0, daemon)
@@ -167,7 +170,14 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	config, err := os.ReadFile(other)
 	s.check(err)
 	s.write("other/reconciler.yaml", strings.Replace(string(config), "../age.txt", "age.txt", 1))
+	s.guard("other/age.txt")
 	s.passes(4, other)
+
+	// Keys that are none are not repeated.
+	s.spoiled("spoiled-1/age.txt", "AGE-SECRET-KEY-1"+s.capitals(), 2, strings.Replace(string(config), "../age.txt", "age.txt", 1))
+	s.spoiled("spoiled-2/lcm.key", s.canary(), 2, strings.Replace(string(config), "../lcm.key", "lcm.key", 1))
+	s.spoiled("spoiled-3/vault-token", s.canary()+" "+s.canary(), 5, strings.Replace(string(config), "../vault-token", "vault-token", 1))
+	s.spoiled("spoiled-4/vault-token", s.canary(), 5, strings.Replace(string(config), "../vault-token", "vault-token", 1))
 
 	// A crash in the middle of a write: Go prints every stack.
 	s.passes(0, daemon)
@@ -283,6 +293,16 @@ func (s *spy) passes5(config string) {
 		s.runs(0, "reconciler", "plan", "--config", config, "--format", format)
 		s.runs(5, "reconciler", "once", "--config", config, "--format", format)
 	}
+}
+
+// spoiled makes a pass with a key file that holds something else.
+func (s *spy) spoiled(file, text string, code int, config string) {
+	s.t.Helper()
+	s.write(file, text)
+	name := filepath.Dir(file) + "/reconciler.yaml"
+	s.write(name, config)
+	s.runs(code, "reconciler", "once", "--config", s.path(name))
+	s.check(os.Remove(s.path(file))) // where the canaries may be
 }
 
 // mend puts good values in place of all others.

@@ -176,6 +176,11 @@ func (t *targetConfig) complete(dir string) (err error) {
 	return err
 }
 
+// place says where a target is, in words that change when it becomes another one.
+func (t *targetConfig) place() string {
+	return strings.Join([]string{t.Type, t.Path, t.Address, t.Namespace, t.Mount}, " ")
+}
+
 func absolute(dir, p string) string {
 	if p == "" || filepath.IsAbs(p) {
 		return p
@@ -207,7 +212,11 @@ func expand(s string) (string, error) {
 func (c *daemonConfig) limits() (err error) {
 	c.maxDeletes, err = reconcile.ParseShare("10%")
 	if d := c.Limits.MaxDeletes; d != nil && err == nil {
-		c.maxDeletes, err = reconcile.ParseShare(fmt.Sprint(d))
+		text := fmt.Sprint(d)
+		if n, ok := d.(float64); ok {
+			text = strconv.FormatFloat(n, 'f', -1, 64) // never 1e+06
+		}
+		c.maxDeletes, err = reconcile.ParseShare(text)
 	}
 	if err == nil && c.Limits.MaxFetchBytes != "" {
 		c.maxFetchBytes, err = parseSize(c.Limits.MaxFetchBytes)

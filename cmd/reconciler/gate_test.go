@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -33,6 +34,7 @@ func newGate(address string) (*gate, error) {
 		return nil, err
 	}
 	g := &gate{next: httputil.NewSingleHostReverseProxy(u)}
+	g.next.ErrorLog = log.New(io.Discard, "", 0) // a client that is killed is no news here
 	g.Server = httptest.NewServer(g)
 	return g, nil
 }
@@ -99,11 +101,10 @@ func sealedVault(w http.ResponseWriter, _ *http.Request, _ func()) {
 	http.Error(w, `{"errors":["Vault is sealed"]}`, http.StatusServiceUnavailable)
 }
 
-// echoing lets reads through and answers writes with a status and what they sent, as careless
-// middle boxes do.
+// echoing answers whatever carries a value with a status and with what was sent, as careless middle boxes do.
 func echoing(status int) guard {
 	return func(w http.ResponseWriter, r *http.Request, forward func()) {
-		if !isWrite(r) {
+		if !isWrite(r) || !strings.Contains(r.URL.Path, "/data/") || strings.HasSuffix(r.URL.Path, "/.lcm/revision") {
 			forward()
 			return
 		}

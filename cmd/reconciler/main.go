@@ -14,9 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
@@ -64,7 +66,7 @@ func exitCode(err error) int {
 		return o.code
 	case errors.As(err, new(configError)):
 		return exitUsage
-	case errors.As(err, new(*trust.Refusal)):
+	case errors.As(err, new(*trust.Refusal)), errors.Is(err, state.ErrTampered):
 		return exitRefused
 	case errors.As(err, new(targetError)):
 		return exitTarget
@@ -86,6 +88,8 @@ func passCode(r *reconcile.Report) int {
 		return exitHeld
 	case len(r.Failed) > 0:
 		return exitTarget
+	case diag.Failed(r.Findings): // something is wrong that no namespace is held for
+		return exitFailed
 	}
 	return exitDone
 }
@@ -109,7 +113,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.keygenCommand(), c.demoCommand())
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.keygenCommand(), c.demoCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = wrapArgs(cmd.Args)
 	}

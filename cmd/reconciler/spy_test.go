@@ -24,16 +24,26 @@ import (
 // spy is a desk at which values are canaries, and everything that any program says is kept.
 type spy struct {
 	*desk
-	made []string // the canaries
-	said map[string]string
+	made []string          // the canaries
+	said map[string]string // what each program said
+	keys map[string]string // path of a key file → the key in it
 }
 
 func newSpy(t *testing.T, settings string) *spy {
 	t.Helper()
-	s := &spy{desk: newDesk(t, settings), said: map[string]string{}}
+	s := &spy{desk: newDesk(t, settings), said: map[string]string{}, keys: map[string]string{}}
 	t.Setenv("TMPDIR", s.path("tmp")) // what programs leave there is searched, too
 	s.write("tmp/here", "")
 	return s
+}
+
+// guard takes the last line of a file for a key: nothing but that file may hold it.
+func (s *spy) guard(name string) {
+	s.t.Helper()
+	data, err := os.ReadFile(s.path(name))
+	s.check(err)
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	s.keys[s.path(name)] = lines[len(lines)-1]
 }
 
 func (s *spy) seed() []byte {
@@ -141,21 +151,27 @@ func (t *tail) wait(text string, n int) bool {
 	return false
 }
 
-// search looks for the canaries, whole and in halves, in all that was said and in all files of the desk.
+// search looks for the canaries and keys, whole and in halves, in all that was said and in all files of the desk.
 func (s *spy) search() {
 	s.t.Helper()
 	var needles []needle
-	for i, c := range s.made {
-		for _, part := range []string{c, c[:len(c)/2], c[len(c)/2:]} {
+	hunt := func(home, secret string) {
+		for _, part := range []string{secret, secret[:len(secret)/2], secret[len(secret)/2:]} {
 			for _, form := range forms(part) {
-				needles = append(needles, needle{i, []byte(form)})
+				needles = append(needles, needle{home, []byte(form)})
 			}
 		}
 	}
+	for _, canary := range s.made {
+		hunt("", canary)
+	}
+	for home, key := range s.keys {
+		hunt(home, key)
+	}
 	look := func(where string, data []byte) {
 		for _, n := range needles {
-			if bytes.Contains(data, n.form) {
-				s.t.Errorf("%s betrays canary %d as %q", where, n.canary, n.form)
+			if where != n.home && bytes.Contains(data, n.form) {
+				s.t.Errorf("%s betrays %q", where, n.form)
 				return
 			}
 		}
@@ -173,12 +189,13 @@ func (s *spy) search() {
 		look(path, data)
 		return err
 	}))
-	s.t.Logf("searched %d texts and %d files for %d canaries", len(s.said), files, len(s.made))
+	s.t.Logf("searched %d texts and %d files for %d canaries and %d keys", len(s.said), files, len(s.made), len(s.keys))
 }
 
+// needle is one form of a secret, and the file in which it may stand.
 type needle struct {
-	canary int
-	form   []byte
+	home string
+	form []byte
 }
 
 // forms are the ways in which a text is written where values slip out.

@@ -100,11 +100,11 @@ func asRoot(ts *testscript.TestScript, method, path string, body io.Reader) *htt
 	return resp
 }
 
-// gate open|sealed|unreachable|read-only: what Vault does from now on.
+// gate open|sealed|unreachable|refusing: what Vault does from now on.
 func cmdGate(ts *testscript.TestScript, neg bool, args []string) {
-	guards := map[string]guard{"open": nil, "sealed": sealedVault, "unreachable": unreachable, "read-only": echoing(http.StatusForbidden)}
+	guards := map[string]guard{"open": nil, "sealed": sealedVault, "unreachable": unreachable, "refusing": echoing(http.StatusForbidden)}
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: gate open|sealed|unreachable|read-only")
+		ts.Fatalf("usage: gate open|sealed|unreachable|refusing")
 	}
 	g, ok := guards[args[0]]
 	if !ok {

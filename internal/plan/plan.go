@@ -96,11 +96,6 @@ type Plan struct {
 	Namespaces []Namespace  `json:"namespaces"`
 }
 
-// New returns an empty plan.
-func New(rev lcm.Revision) Plan {
-	return Plan{Schema: "lcm.plan/v1", Revision: rev, Namespaces: []Namespace{}}
-}
-
 // Owner is on whose behalf a plan is made.
 type Owner struct {
 	Repository string

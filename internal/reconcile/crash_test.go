@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/sopsfile"
 	"github.com/llm-config-manager/lcm/internal/store"
 )
 
@@ -25,7 +26,7 @@ func (f *torn) Apply(ctx ctxT, b store.Batch) error {
 // tear puts a torn target before the runtime target.
 func (w *world) tear() *torn {
 	f := &torn{Target: w.r.Targets["runtime"].Target}
-	w.r.Targets["runtime"] = Target{f, lcm.Restricted}
+	w.r.Targets["runtime"] = Target{Target: f, MaxClassification: lcm.Restricted}
 	w.r.stores["runtime"] = f
 	return f
 }
@@ -100,4 +101,44 @@ func TestAForeignValueIsLookedAtAgain(t *testing.T) {
 	w.check(err)
 	w.check(runtime.Apply(t.Context(), store.Batch{Namespace: ns, Changes: []store.Change{{Action: store.Delete, Key: "a", If: l.Items[0].Token}}, Marker: l.Marker}))
 	w.expect(w.pass(Options{}), "create acme/p/s/development/a v1; create acme/p/s/development/x v1")
+}
+
+// A pass was cut off after it recorded what it wrote, and before it recorded that it had come to the end.
+func TestVersionsCountOnAfterAPassThatDidNotComeToItsEnd(t *testing.T) {
+	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
+	w.pass(Options{})
+	before, _, err := w.r.State.Ratchet()
+	w.check(err)
+	w.commit("two", map[string]string{dev + "a.yaml": config("two")})
+	w.pass(Options{})
+	after, _, err := w.r.State.Ratchet()
+	w.check(err)
+	after.Processed = before.Processed
+	w.check(w.r.State.Accept(after, nil, w.now))
+	w.commit("three", map[string]string{dev + "a.yaml": config("three")})
+	w.expect(w.pass(Options{}), "update acme/p/s/development/a v3")
+}
+
+// One target takes each change, the other fails all the while.
+func TestVersionsCountOnBesideATargetThatFails(t *testing.T) {
+	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
+	secret := func(value string) map[string]string {
+		path := dev + "k.sops.yaml"
+		text, err := sopsfile.Seal(path, map[string]any{"apiVersion": "lcm/v1", "kind": "Secret", "metadata": map[string]any{"owner": "platform", "description": "d"},
+			"spec": map[string]any{"type": "opaque", "data": map[string]any{"v": value}}}, []string{w.age})
+		w.check(err)
+		return map[string]string{path: string(text), dev + "a.yaml": config(value)}
+	}
+	w.commit("one", secret("1"))
+	w.expect(w.pass(Options{}), "create acme/p/s/development/a v2; create acme/p/s/development/k v1")
+	w.faults["secrets"].apply = errors.New("down")
+	for i, want := range []string{"v3", "v4", "v5"} {
+		w.commit("more", secret(fmt.Sprint(i+2)))
+		w.expect(w.pass(Options{}), "update acme/p/s/development/a "+want)
+	}
+	w.faults["secrets"].apply = nil
+	w.expect(w.pass(Options{}), "update acme/p/s/development/k v4")
+	if m := w.meta("secrets", "acme/p/s/development/k"); m.Revision != w.head {
+		t.Errorf("revision %s, want %s", m.Revision.Short(), w.head.Short())
+	}
 }

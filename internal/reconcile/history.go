@@ -23,63 +23,131 @@ type origin struct {
 // older steps count as one each: versions may skip numbers, they never repeat.
 const maxPast = 32
 
-// history finds the origin of each entry of a namespace.
-func (j *job) history(t *tree.Tree, now *tree.Resolved) (map[string]origin, error) {
-	touching, last := j.touching(t.Feeds(now.Namespace))
-	out := make(map[string]origin, len(now.Entries))
-	if len(touching) == 0 || len(touching) == 1 && j.from != "" { // what did not change keeps what it has
-		for _, e := range now.Entries {
-			out[e.Address.Key] = origin{last, 1}
-		}
-		return out, nil
-	}
-	return j.count(now, touching)
+// trail is the commits since a revision, oldest first, and where each of them changed something.
+type trail struct {
+	from   lcm.Revision // "": since the introduction, itself included
+	steps  []step
+	folder map[string][]int // folder of a layer → the steps that changed something in it, ascending
+	all    int              // the last step that has a say in every namespace; -1 if there is none
 }
 
-// touching returns the steps that changed one of the paths that feed a namespace, and the last step
-// that has a say in it at all; the introduction if there was none.
-func (j *job) touching(feeds []string) ([]step, lcm.Revision) {
-	var own []step
-	last := j.r.Introduction
-	if j.from != "" {
-		last = j.verified.Revision()
-	}
-	for _, s := range j.steps {
-		if slices.ContainsFunc(s.changed, func(c gitrepo.Change) bool { return under(c.Path, feeds) }) {
-			own = append(own, s)
-			last = s.commit
-		} else if slices.ContainsFunc(s.changed, func(c gitrepo.Change) bool { return feedsAll(c.Path) }) {
-			last = s.commit
+func newTrail(from lcm.Revision, steps []step) *trail {
+	t := &trail{from: from, steps: steps, folder: map[string][]int{}, all: -1}
+	for i, s := range steps {
+		for _, c := range s.changed {
+			if feedsAll(c.Path) {
+				t.all = i
+			}
+			f := layerOf(c.Path)
+			if at := t.folder[f]; len(at) == 0 || at[len(at)-1] != i {
+				t.folder[f] = append(at, i)
+			}
 		}
 	}
-	return own, last
+	return t
 }
 
-func under(path string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(f string) bool { return path == f || strings.HasPrefix(path, f+"/") })
+// layerOf returns namespaces/<org>/<project>/<service>/<environment> of a path below it, else the path.
+func layerOf(path string) string {
+	end := 0
+	for range 5 {
+		i := strings.IndexByte(path[end:], '/')
+		if i < 0 {
+			return path
+		}
+		end += i + 1
+	}
+	return path[:end-1]
 }
 
-// count resolves the namespace at each step that touched it, and compares what each key was.
-func (j *job) count(now *tree.Resolved, touching []step) (map[string]origin, error) {
-	skipped := max(0, len(touching)-maxPast)
-	out := map[string]origin{}
-	before, err := j.resolvedAt(cmp.Or(j.from, j.r.Introduction), now.Namespace)
+// touching returns the steps that changed one of the folders that feed a namespace.
+func (t *trail) touching(feeds []string) []int {
+	var own []int
+	for _, f := range feeds {
+		own = append(own, t.folder[f]...)
+	}
+	slices.Sort(own)
+	return slices.Compact(own)
+}
+
+// at returns the index of a commit, -1 if it lies before the trail.
+func (t *trail) at(rev lcm.Revision) int {
+	return slices.IndexFunc(t.steps, func(s step) bool { return s.commit == rev })
+}
+
+// since returns the trail from the revision that a namespace was last given. That is where the last pass
+// ended, unless the namespace was held then, or a target failed.
+func (j *job) since(ns lcm.Namespace) (*trail, error) {
+	from := j.from
+	if n, waits := j.pending[ns]; waits {
+		from = n.Revision
+	}
+	j.trails.Lock()
+	defer j.trails.Unlock()
+	if t, ok := j.trails.from[from]; ok {
+		return t, nil
+	}
+	steps, err := j.r.steps(j.verified, from)
 	if err != nil {
 		return nil, err
 	}
-	if j.from == "" {
+	t := newTrail(from, steps)
+	j.trails.from[from] = t
+	return t, nil
+}
+
+// history finds the origin of each entry of a namespace.
+func (j *job) history(t *tree.Tree, now *tree.Resolved) (map[string]origin, error) {
+	trail, err := j.since(now.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	touching := trail.touching(t.Feeds(now.Namespace))
+	if len(touching) > 1 || len(touching) == 1 && trail.from == "" {
+		return j.count(now, trail, touching)
+	}
+	last := j.r.Introduction
+	if trail.from != "" {
+		last = j.verified.Revision() // what did not change keeps what it has
+	}
+	if i := max(trail.all, slices.Max(append(touching, -1))); i >= 0 {
+		last = trail.steps[i].commit
+	}
+	out := make(map[string]origin, len(now.Entries))
+	for _, e := range now.Entries {
+		out[e.Address.Key] = origin{last, 1}
+	}
+	return out, nil
+}
+
+// count resolves the namespace at each step that touched it, and compares what each key was.
+func (j *job) count(now *tree.Resolved, trail *trail, touching []int) (map[string]origin, error) {
+	skipped := max(0, len(touching)-maxPast)
+	out := map[string]origin{}
+	before, err := j.resolvedAt(cmp.Or(trail.from, j.r.Introduction), now.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	counted, err := j.counted(now.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if trail.from == "" {
 		for key := range before {
-			out[key] = origin{j.r.Introduction, 1}
+			if counted[key] == "" {
+				out[key] = origin{j.r.Introduction, 1}
+			}
 		}
 	}
-	for _, s := range touching[skipped:] {
-		after, err := j.resolvedAt(s.commit, now.Namespace)
+	for _, i := range touching[skipped:] {
+		commit := trail.steps[i].commit
+		after, err := j.resolvedAt(commit, now.Namespace)
 		if err != nil {
 			return nil, err
 		}
 		for key, sum := range after {
-			if before[key] != sum {
-				out[key] = origin{s.commit, out[key].steps + 1}
+			if before[key] != sum && i > trail.at(counted[key]) {
+				out[key] = origin{commit, out[key].steps + 1}
 			}
 		}
 		before = after
@@ -92,6 +160,21 @@ func (j *job) count(now *tree.Resolved, touching []step) (map[string]origin, err
 		out[e.Address.Key] = origin{o.commit, o.steps + uint64(skipped)}
 	}
 	return out, nil
+}
+
+// counted returns the commit up to which the version of each key is counted already. It may lie on the
+// trail: another target failed then, or the pass was cut off after it had recorded what it wrote.
+func (j *job) counted(ns lcm.Namespace) (map[string]lcm.Revision, error) {
+	inventory, _, err := j.r.State.Inventory(ns)
+	out, last := map[string]lcm.Revision{}, map[string]uint64{}
+	for _, owned := range inventory {
+		for key, o := range owned {
+			if o.Meta.Version > last[key] { // it may be in two targets while it moves
+				out[key], last[key] = o.Meta.Revision, o.Meta.Version
+			}
+		}
+	}
+	return out, err
 }
 
 // maxTrees bounds how many revisions are kept at hand. Namespaces are worked on in their order, so what

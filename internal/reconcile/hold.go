@@ -97,7 +97,7 @@ func (r *Reconciler) deleteBudget(t *tree.Tree, j *job) (*deleteBudget, error) {
 		}
 		b.shares = append(b.shares, share)
 	}
-	for _, s := range j.steps {
+	for _, s := range j.trails.from[j.from].steps {
 		if s.deletes > 0 {
 			b.accepted = append(b.accepted, s)
 		}
@@ -109,6 +109,9 @@ func (r *Reconciler) deleteBudget(t *tree.Tree, j *job) (*deleteBudget, error) {
 func (b *deleteBudget) hold(plans []plan.Namespace) error {
 	for i := range plans {
 		p := &plans[i]
+		if len(p.Held) > 0 {
+			continue // nothing of it is carried out, so it uses up nothing
+		}
 		total, over := 0, p.Emptied
 		for target, n := range p.Deletes {
 			left, err := b.remaining(p.Namespace.Org, target)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -47,8 +48,11 @@ func (r *Reconciler) judge(ctx context.Context, v trust.Verified, t *tree.Tree, 
 }
 
 func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tree, rules *check.Rules, job *job, ns lcm.Namespace) (*judged, error) {
-	resolved := t.Resolve(ns)
-	j := &judged{namespace: ns, services: resolved.Services, findings: resolved.Findings}
+	resolved := &tree.Resolved{Namespace: ns} // nothing, where an environment is gone or is only a layer now
+	if env, ok := t.Settings().Environments[ns.Environment]; ok && !env.Abstract {
+		resolved = t.Resolve(ns)
+	}
+	j := &judged{namespace: ns, services: resolved.Services, findings: slices.Concat(resolved.Findings, job.stray[ns])}
 	opened, more, err := r.open(ctx, v, resolved)
 	if err != nil {
 		return nil, err

@@ -185,22 +185,6 @@ func TestDriftIsCorrectedWithoutANewVersion(t *testing.T) {
 	w.expect(w.pass(Options{Everything: true}), "create acme/p/s/development/a v1")
 }
 
-func TestLostStateConvergesWithoutWrites(t *testing.T) {
-	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
-	w.pass(Options{})
-	w.commit("two", map[string]string{dev + "a.yaml": config("two")})
-	w.pass(Options{})
-	w.stop()
-	w.check(os.Remove(filepath.Join(w.dir, "state.db")))
-	w.start()
-	w.expect(w.pass(Options{}), "")
-	if n := w.faults["runtime"].applied; n != 0 {
-		t.Errorf("%d batches were written", n)
-	}
-	w.commit("three", map[string]string{dev + "a.yaml": config("three")})
-	w.expect(w.pass(Options{}), "update acme/p/s/development/a v3")
-}
-
 func TestBrokenSettingsHoldEverything(t *testing.T) {
 	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
 	w.pass(Options{})
@@ -214,7 +198,7 @@ func TestBrokenSettingsHoldEverything(t *testing.T) {
 
 func TestTargetThatOffersLessIsRefused(t *testing.T) {
 	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
-	w.r.Targets["secrets"] = Target{w.r.Targets["secrets"].Target, lcm.Internal}
+	w.r.Targets["secrets"] = Target{Target: w.r.Targets["secrets"].Target, MaxClassification: lcm.Internal}
 	r := w.pass(Options{})
 	if !r.HeldWhole || len(r.Findings) == 0 || r.Findings[0].Rule != "settings/target" {
 		t.Errorf("%+v", r.Findings)

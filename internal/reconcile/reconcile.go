@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/check"
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
@@ -41,6 +42,7 @@ type Config struct {
 type Target struct {
 	store.Target
 	MaxClassification lcm.Classification
+	Place             string // where it is: once that is another, everything is compared with what is there
 }
 
 // Reconciler makes the targets equal to the repository. Its passes never overlap.
@@ -101,7 +103,7 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if job.nothing() {
 		return report.publish(r, nil)
 	}
-	t, rules, err := r.load(ctx, verified, report)
+	t, rules, err := r.load(ctx, verified, job, report)
 	if err != nil || t == nil {
 		return report.publish(r, err)
 	}
@@ -160,6 +162,11 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	if ok && (ratchet.Branch != r.Branch) {
 		return trust.Verified{}, fmt.Errorf("the state is of branch %q, the configuration says %q: a branch is not changed underway", ratchet.Branch, r.Branch)
 	}
+	if !ok {
+		if report.Refusal, err = r.lost(ctx, head); err != nil || report.Refusal != nil {
+			return trust.Verified{}, err
+		}
+	}
 	seen := r.clock(o)
 	from := ratchet.Accepted
 	if _, before := seen.accepted(head); o.Revision != "" && (before || head == r.Introduction) {
@@ -179,6 +186,9 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 		return verified, nil
 	}
 	report.Revision = verified.Revision()
+	if report.ByHand, err = r.byHand(verified.Revision()); err != nil {
+		return trust.Verified{}, err
+	}
 	if o.DryRun || verified.Revision() == ratchet.Accepted && ratchet.Introduction == r.Introduction {
 		return verified, nil
 	}
@@ -234,10 +244,13 @@ func (c *clock) record() error {
 	return c.r.State.Saw(c.seen)
 }
 
-// load reads the settings and builds the rules. A repository whose settings can't be used is held whole.
-func (r *Reconciler) load(ctx context.Context, v trust.Verified, report *Report) (*tree.Tree, *check.Rules, error) {
+// load reads the settings and builds the rules. A repository whose settings can't be used is held whole;
+// what stands wrongly among the documents holds only those it stands among.
+func (r *Reconciler) load(ctx context.Context, v trust.Verified, j *job, report *Report) (*tree.Tree, *check.Rules, error) {
 	t, findings := tree.Load(v.FS())
+	var nobody []diag.Finding
 	if t != nil {
+		findings, nobody = j.contain(t, findings)
 		findings = append(findings, r.capabilities(t)...)
 	}
 	rules, more, err := r.packs.Rules(ctx, v.FS(), t)
@@ -245,8 +258,9 @@ func (r *Reconciler) load(ctx context.Context, v trust.Verified, report *Report)
 		return nil, nil, err
 	}
 	findings = append(findings, more...)
-	report.addFindings(check.Withheld(findings))
-	if report.HeldWhole = report.failed(); report.HeldWhole {
+	report.HeldWhole = diag.Failed(findings)
+	report.addFindings(check.Withheld(append(findings, nobody...)))
+	if report.HeldWhole {
 		return nil, nil, nil
 	}
 	return t, rules, nil
@@ -268,12 +282,12 @@ func (r *Reconciler) processed(v trust.Verified, o Options) error {
 	return r.State.Accept(ratchet, nil, r.Now())
 }
 
-// edition names the built-in rules, the tenants and what the targets may be given.
+// edition names the built-in rules, the tenants, the targets and what they may be given.
 func edition(cfg Config) string {
 	e := check.Edition() + ";" + strings.Join(cfg.Tenants, ",")
 	for _, name := range slices.Sorted(maps.Keys(cfg.Targets)) {
 		t := cfg.Targets[name]
-		e += fmt.Sprintf(";%s:%s:%t", name, t.MaxClassification, t.Capabilities().Secrets)
+		e += fmt.Sprintf(";%s:%s:%t:%q", name, t.MaxClassification, t.Capabilities().Secrets, t.Place)
 	}
 	return e
 }

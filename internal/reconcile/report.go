@@ -10,14 +10,16 @@ import (
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
 // Report is what a pass found and did.
 type Report struct {
-	Head     lcm.Revision   // what the branch says
-	Revision lcm.Revision   // what is believed of it; "" for nothing
-	Refusal  *trust.Refusal // why the rest is not believed
+	Head     lcm.Revision    // what the branch says
+	Revision lcm.Revision    // what is believed of it; "" for nothing
+	Refusal  *trust.Refusal  // why the rest is not believed
+	ByHand   *state.Override // that an operator, not trust, accepted Revision; nil from the next regular commit on
 	// HeldWhole says that the settings can't be used: every namespace stays as it is. Findings say why.
 	HeldWhole bool
 	Findings  []diag.Finding // of the settings, and all warnings
@@ -57,8 +59,6 @@ func (r *Reconciler) newReport(o Options) *Report {
 }
 
 func (p *Report) addFindings(fs []diag.Finding) { p.Findings = append(p.Findings, fs...) }
-
-func (p *Report) failed() bool { return diag.Failed(p.Findings) }
 
 // add takes in what became of some namespaces; results is nil for a plan.
 func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Namespace]apply.Result) {

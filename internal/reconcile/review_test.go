@@ -3,17 +3,12 @@ package reconcile
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/store"
-	"github.com/llm-config-manager/lcm/internal/trust"
 )
-
-var service = lcm.Service{Org: "acme", Project: "p", Name: "s"}
 
 // meta returns the mark of an address in a target; it fails if there is no such entry.
 func (w *world) meta(target, address string) store.Meta {
@@ -207,25 +202,6 @@ func TestNamespacesThatReferToEachOtherComeFreeTogether(t *testing.T) {
 	}
 }
 
-// The mirror is lost and the branch was moved back: that is a rewritten history, and refused as one.
-func TestLostMirrorAndBranchMovedBack(t *testing.T) {
-	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
-	first := w.head
-	w.commit("two", map[string]string{dev + "a.yaml": config("two")})
-	w.pass(Options{})
-	w.stop()
-	w.check(os.RemoveAll(filepath.Join(w.dir, "mirror.git")))
-	w.check(w.repo.SetBranch("main", first))
-	w.start()
-	r, err := w.r.Pass(t.Context(), Options{})
-	if err != nil {
-		t.Fatalf("an error, not a refusal: %v", err)
-	}
-	if r.Refusal == nil || r.Refusal.Rule != "trust/rewritten" {
-		t.Errorf("%+v", r.Refusal)
-	}
-}
-
 // A credential in an odd place is not repeated by the daemon, as it is not by the linter.
 func TestFindingsRepeatNoCredential(t *testing.T) {
 	token := "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
@@ -284,21 +260,25 @@ func TestVersionsOfALateDaemon(t *testing.T) {
 	w.expect(w.pass(Options{}), "create acme/p/s/development/a v2")
 }
 
-// A namespace whose deletions are held still has what refers to it.
-func TestHeldDeletionsHoldWhatRefersToTheNamespace(t *testing.T) {
-	files := map[string]string{dev + "keep.yaml": config("x")}
-	for i := range 12 {
-		files[fmt.Sprintf("%sk%02d.yaml", dev, i)] = config("x")
+// What is held for another reason uses up no deletions.
+func TestHeldNamespaceUsesUpNoDeletions(t *testing.T) {
+	const s, other = "namespaces/acme/p/z/development/", "namespaces/acme/p/a/development/"
+	files := map[string]string{s + "keep.yaml": config("x"), other + "keep.yaml": config("x")}
+	for i := range 8 {
+		files[fmt.Sprintf("%sk%d.yaml", s, i)], files[fmt.Sprintf("%sk%d.yaml", other, i)] = config("x"), config("x")
 	}
 	w := newWorld(t, files)
 	w.pass(Options{})
-	change := map[string]string{dev + "new.yaml": config("x"), "namespaces/acme/p/other/development/r.yaml": config("{ref: /acme/p/s/new}")}
-	for i := range 12 {
-		change[fmt.Sprintf("%sk%02d.yaml", dev, i)] = ""
+	foreign := lcm.Service{Org: "acme", Project: "p", Name: "a"}.In("development")
+	w.check(w.r.Targets["runtime"].Apply(t.Context(), store.Batch{Namespace: foreign, Marker: store.Marker{Repository: "test-config", Phase: store.Whole},
+		Changes: []store.Change{{Action: store.Create, Key: "new", Value: []byte("1"), Meta: store.Meta{ID: "x", Version: 1, Repository: "another", Kind: lcm.KindConfig, Digest: "sha256:0"}}}}))
+	change := map[string]string{other + "new.yaml": config("x")}
+	for i := range 8 {
+		change[fmt.Sprintf("%sk%d.yaml", s, i)], change[fmt.Sprintf("%sk%d.yaml", other, i)] = "", ""
 	}
-	w.commit("delete, and refer to what is new", change)
-	w.expect(w.pass(Options{}), "held acme/p/other/development ref/held; held acme/p/s/development deletes/held")
+	w.commit("delete eight and eight", change)
+	r := w.pass(Options{})
+	if got := w.changes(r); strings.Count(got, "delete acme/p/z/") != 8 || len(r.Held) != 1 {
+		t.Errorf("changes %q\nheld %+v", got, r.Held)
+	}
 }
-
-var _ = trust.Refusal{}
-var _ = service

@@ -3,14 +3,17 @@ package reconcile
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
+	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/tree"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
@@ -21,10 +24,19 @@ type job struct {
 	verified trust.Verified
 	from     lcm.Revision // the last revision carried out; "" for none
 	all      bool
-	layers   map[lcm.Service]map[string]bool // the folders of a service that differ
-	also     map[lcm.Namespace]bool          // pending ones, and those that refer to a changed service
-	steps    []step
+	layers   map[lcm.Service]map[string]bool   // the folders of a service that differ
+	also     map[lcm.Namespace]bool            // pending ones
+	refer    map[lcm.Namespace][]lcm.Service   // those that refer to changed services
+	stray    map[lcm.Namespace][]diag.Finding  // what the layout refuses beside or above their folders
+	pending  map[lcm.Namespace]state.Namespace // held or failed; nil for a plan of a given revision
+	trails   trails
 	past     past
+}
+
+// trails keeps the ways to the revision, by where they begin.
+type trails struct {
+	sync.Mutex
+	from map[lcm.Revision]*trail
 }
 
 // step is one commit of the protected branch since the last revision carried out, oldest first.
@@ -45,10 +57,17 @@ func (r *Reconciler) changed(v trust.Verified, o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{r: r, verified: v, from: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}}
-	if j.steps, err = r.steps(v, ratchet.Processed, o); err != nil {
+	j := &job{r: r, verified: v, from: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}, refer: map[lcm.Namespace][]lcm.Service{}}
+	if o.Revision != "" {
+		j.from = "" // it is planned for as if nothing had been carried out
+	} else if j.pending, err = r.State.Pending(); err != nil {
 		return nil, err
 	}
+	steps, err := r.steps(v, j.from)
+	if err != nil {
+		return nil, err
+	}
+	j.trails.from = map[lcm.Revision]*trail{j.from: newTrail(j.from, steps)}
 	if j.all = ratchet.Processed == "" || ratchet.Rules != r.edition || o.Everything || o.Revision != ""; j.all {
 		return j, nil
 	}
@@ -89,13 +108,11 @@ func (j *job) difference() error {
 // addPending adds what failed or waits for something that is not in the repository, and what refers to a
 // service that differs.
 func (j *job) addPending() error {
-	pending, err := j.r.State.Pending()
-	if err != nil {
-		return err
-	}
-	for ns, n := range pending {
+	for ns, n := range j.pending {
 		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool {
-			return f.Rule == refHeld || f.Rule == plan.Foreign || strings.HasPrefix(f.Rule, "sops/") // a key may have come
+			return f.Rule == refHeld || f.Rule == plan.Foreign ||
+				strings.HasPrefix(f.Rule, "sops/") || // a key may have come
+				strings.HasPrefix(f.Rule, "layout/") // it may be another service's, or nobody's
 		})
 		if len(n.Failed) > 0 || n.Deletes > 0 || waits {
 			j.also[ns] = true
@@ -107,7 +124,7 @@ func (j *job) addPending() error {
 			return err
 		}
 		for _, ns := range dependents {
-			j.also[ns] = true
+			j.refer[ns] = append(j.refer[ns], service)
 		}
 	}
 	return nil
@@ -126,11 +143,54 @@ func inService(path string) (lcm.Service, string, bool) {
 	return lcm.Service{Org: p[1], Project: p[2], Name: p[3]}, p[4], true
 }
 
+// maxStray bounds how many findings about one folder a namespace is held with.
+const maxStray = 20
+
+// contain sets aside the findings about files and folders below namespaces/<org>/: they concern the
+// namespaces below the same folder. It returns those that concern everybody, and those that concern nobody.
+func (j *job) contain(t *tree.Tree, findings []diag.Finding) (everybody, nobody []diag.Finding) {
+	beside := map[string][]diag.Finding{}
+	for _, f := range findings {
+		if dir := path.Dir(f.File); strings.HasPrefix(dir, "namespaces/") {
+			beside[dir] = append(beside[dir], f)
+		} else {
+			everybody = append(everybody, f)
+		}
+	}
+	if len(beside) == 0 {
+		return everybody, nil
+	}
+	j.stray = map[lcm.Namespace][]diag.Finding{}
+	concern := map[string]bool{}
+	for _, ns := range t.Namespaces() {
+		for dir := folder(ns); dir != "namespaces"; dir = path.Dir(dir) {
+			if found := beside[dir]; len(found) > 0 {
+				j.stray[ns] = append(j.stray[ns], found[:min(len(found), maxStray)]...)
+				concern[dir] = true
+			}
+		}
+	}
+	for dir, found := range beside {
+		if !concern[dir] {
+			nobody = append(nobody, found...)
+		}
+	}
+	return everybody, nobody
+}
+
 // namespaces lists what is to be worked on, sorted: also those that the revision no longer has, but a target does.
 func (j *job) namespaces(t *tree.Tree) ([]lcm.Namespace, error) {
 	set := maps.Clone(j.also)
+	for ns := range j.stray {
+		set[ns] = true
+	}
 	for _, ns := range j.published(t) {
 		set[ns] = true
+	}
+	for ns, services := range j.refer { // a reference never leaves its environment
+		if slices.ContainsFunc(services, func(s lcm.Service) bool { return j.concerns(t, s.In(ns.Environment)) }) {
+			set[ns] = true
+		}
 	}
 	prefixes := []string{""}
 	if !j.all {
@@ -176,10 +236,10 @@ func (j *job) concerns(t *tree.Tree, ns lcm.Namespace) bool {
 	return j.all || len(chain) == 0 || slices.ContainsFunc(chain, func(e string) bool { return j.layers[ns.Service][e] })
 }
 
-// steps lists the commits from the last revision carried out to this one. They were all believed; the
+// steps lists the commits from a revision carried out to this one. They were all believed; the
 // walk goes back along first parents, as trust did.
-func (r *Reconciler) steps(v trust.Verified, from lcm.Revision, o Options) ([]step, error) {
-	if from == "" || o.Revision != "" {
+func (r *Reconciler) steps(v trust.Verified, from lcm.Revision) ([]step, error) {
+	if from == "" {
 		from = r.Introduction
 	}
 	known := map[lcm.Revision]trust.Step{}

@@ -39,9 +39,9 @@ type world struct {
 // faulty is a target that fails on demand.
 type faulty struct {
 	store.Target
-	list, apply error
-	after       error // the batch is carried out, and reported as failed
-	applied     int
+	list, apply, unknown error
+	after                error // the batch is carried out, and reported as failed
+	applied              int
 }
 
 func (f *faulty) List(ctx ctxT, ns lcm.Namespace) (store.Listing, error) {
@@ -118,7 +118,7 @@ func (w *world) start() {
 		b, err := bolt.New(bolt.Config{Path: filepath.Join(w.dir, name+".db"), SealKey: w.key.Derive(masterkey.SealBolt)})
 		w.check(err)
 		w.faults[name] = &faulty{Target: b}
-		targets[name] = Target{w.faults[name], lcm.Restricted}
+		targets[name] = Target{Target: w.faults[name], MaxClassification: lcm.Restricted}
 	}
 	share, err := ParseShare("10%")
 	w.check(err)

@@ -65,16 +65,6 @@ func (db *DB) Close() error {
 	return db.bolt.Close()
 }
 
-// Empty reports whether nothing was ever recorded for the repository.
-func (db *DB) Empty() (bool, error) {
-	empty := true
-	err := db.view(func(tx *tx) error {
-		empty = tx.root == nil
-		return nil
-	})
-	return empty, err
-}
-
 // tx is one transaction on the records of one repository.
 type tx struct {
 	db   *DB

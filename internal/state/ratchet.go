@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -20,10 +21,13 @@ type Ratchet struct {
 	Rules        string       `json:"rules"`     // what judged Processed: the built-in packs and the daemon's targets
 }
 
-// Ratchet returns the ratchet; it reports whether there is one.
+// Ratchet returns the ratchet; it reports whether there is one. It is written before anything is, so one
+// that is gone from beside namespaces was taken away.
 func (db *DB) Ratchet() (r Ratchet, ok bool, err error) {
 	err = db.view(func(t *tx) error {
-		ok, err = t.get(bucketRepository, "ratchet", &r)
+		if ok, err = t.get(bucketRepository, "ratchet", &r); !ok && err == nil && t.bucket(bucketNamespaces) != nil {
+			return fmt.Errorf("state record %s/ratchet is missing: %w", bucketRepository, ErrTampered)
+		}
 		return err
 	})
 	return r, ok, err

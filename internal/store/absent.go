@@ -19,6 +19,9 @@ func (a Absent) Capabilities() Capabilities { return a.Can }
 // List returns the empty listing.
 func (Absent) List(context.Context, lcm.Namespace) (Listing, error) { return Listing{}, nil }
 
+// Namespaces lists none.
+func (Absent) Namespaces(context.Context, []string) ([]lcm.Namespace, error) { return nil, nil }
+
 // Apply takes nothing.
 func (Absent) Apply(context.Context, Batch) error { return errAbsent }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
@@ -75,4 +76,9 @@ func CheckAddress(addr lcm.Address) error {
 		return fmt.Errorf("%q is not an address", addr)
 	}
 	return nil
+}
+
+// Of reports whether an org is among those asked for.
+func Of(orgs []string, org string) bool {
+	return slices.Contains(orgs, org) || slices.Contains(orgs, "*")
 }

@@ -105,6 +105,11 @@ type Writer interface {
 	// It does not hold, and that is no error, if there is no such entry.
 	Holds(ctx context.Context, ns lcm.Namespace, key string, value []byte) (bool, error)
 
+	// Namespaces lists where the target may hold something of the orgs ("*": of all), in any order: every
+	// namespace that has a marker is among them. It looks at the target itself, for who has lost all
+	// records of what was put there. As with List, an error is never an empty list.
+	Namespaces(ctx context.Context, orgs []string) ([]lcm.Namespace, error)
+
 	// Close releases what the target holds.
 	Close() error
 }

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Target, opts Options) {
 		"CancelledMidway": s.testCancelledMidway,
 		"Foreign":         s.testForeign,
 		"Reopen":          s.testReopen,
+		"Namespaces":      s.testNamespaces,
 	} {
 		t.Run(name, test)
 	}
