@@ -152,7 +152,11 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 				return nil, configErrorf("the token is to come from the environment variable %s, which is not set", env)
 			}
 		}
-		return vault.New(ctx, cfg)
+		v, err := vault.New(ctx, cfg)
+		if err != nil { // nothing is asked of Vault yet
+			return nil, configError{err.Error()}
+		}
+		return v, nil
 	}
 	return nil, configErrorf("unknown type %q", t.Type)
 }

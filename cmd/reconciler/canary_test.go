@@ -167,6 +167,7 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	s.check(err)
 	s.write("other/age.txt", string(identity))
 	other := s.daemon("other", targets)
+	s.check(os.CopyFS(s.path("other/state"), os.DirFS(s.path("daemon/state")))) // without it, nothing is begun
 	config, err := os.ReadFile(other)
 	s.check(err)
 	s.write("other/reconciler.yaml", strings.Replace(string(config), "../age.txt", "age.txt", 1))

@@ -15,7 +15,6 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
-	"github.com/llm-config-manager/lcm/internal/strictyaml"
 )
 
 // desk is what a script has, for tests in Go: an origin, an age key, a daemon's key and the settings of testdata/base.
@@ -127,16 +126,6 @@ func (d *desk) secret(address, kind string, data map[string]any) (path, sealed s
 	text, err := sopsfile.Seal(path, plain, []string{d.recipient})
 	d.check(err)
 	return path, string(text)
-}
-
-// parse reads a YAML text that is known to be good.
-func (d *desk) parse(text string) map[string]any {
-	d.t.Helper()
-	doc, findings := strictyaml.Parse("text", []byte(text))
-	if doc == nil {
-		d.t.Fatal(findings)
-	}
-	return doc.Map()
 }
 
 func config(value string) string {

@@ -66,9 +66,9 @@ func exitCode(err error) int {
 		return o.code
 	case errors.As(err, new(configError)):
 		return exitUsage
-	case errors.As(err, new(*trust.Refusal)), errors.Is(err, state.ErrTampered):
+	case errors.As(err, new(*trust.Refusal)), errors.Is(err, state.ErrTampered), errors.Is(err, reconcile.ErrNotAcceptable):
 		return exitRefused
-	case errors.As(err, new(targetError)):
+	case errors.As(err, new(targetError)), errors.As(err, new(*reconcile.UnknownError)):
 		return exitTarget
 	}
 	return exitFailed
@@ -113,7 +113,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.keygenCommand(), c.demoCommand())
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.acceptCommand(), c.keygenCommand(), c.demoCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = wrapArgs(cmd.Args)
 	}

@@ -61,11 +61,20 @@ type failureJSON struct {
 	Error     string        `json:"error"`
 }
 
+// byHandJSON is that an operator, not trust, accepted the revision.
+type byHandJSON struct {
+	Reason  string    `json:"reason"`
+	At      time.Time `json:"at"`
+	Lost    bool      `json:"lost"`
+	Refused string    `json:"refused"`
+}
+
 type reportJSON struct {
 	Schema   string         `json:"schema"`
 	Head     lcm.Revision   `json:"head"`
 	Revision lcm.Revision   `json:"revision"`
 	Refusal  *refusalJSON   `json:"refusal"`
+	ByHand   *byHandJSON    `json:"byHand"`
 	Findings []diag.Finding `json:"findings"`
 	// HeldWhole says that the settings can't be used: every namespace stays as it is.
 	HeldWhole bool          `json:"heldWhole"`
@@ -81,6 +90,9 @@ func passJSON(r *reconcile.Report) reportJSON {
 		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Plan: r.Plan, Seconds: r.Took.Seconds()}
 	if f := r.Refusal; f != nil {
 		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
+	}
+	if o := r.ByHand; o != nil {
+		out.ByHand = &byHandJSON{o.Reason, o.At, o.Lost, o.Refused}
 	}
 	for _, h := range r.Held {
 		out.Held = append(out.Held, heldJSON{h.Namespace, h.Since, h.Serving, h.Findings})
@@ -99,6 +111,7 @@ func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 			fmt.Fprintf(&b, "  still at %s, the last good revision\n", r.Revision.Short())
 		}
 	}
+	writeByHand(&b, r)
 	for _, f := range r.Findings {
 		fmt.Fprintln(&b, f)
 	}
@@ -123,6 +136,24 @@ func writeRefusal(b *strings.Builder, f *trust.Refusal) {
 		fmt.Fprintf(b, "%s: ", f.Path)
 	}
 	fmt.Fprintln(b, f.Reason)
+}
+
+func writeByHand(b *strings.Builder, r *reconcile.Report) {
+	o := r.ByHand
+	if o == nil {
+		return
+	}
+	fmt.Fprintf(b, "ACCEPTED BY HAND at %s: %s", o.At.UTC().Format(time.RFC3339), r.Revision.Short())
+	if o.Lost {
+		b.WriteString(", after the state was lost")
+	}
+	if o.Reason != "" {
+		fmt.Fprintf(b, ": %s", o.Reason)
+	}
+	b.WriteString("\n")
+	if o.Refused != "" {
+		fmt.Fprintf(b, "  %s\n", o.Refused)
+	}
 }
 
 func writeHeld(b *strings.Builder, held []reconcile.Held) {

@@ -70,8 +70,8 @@ func OpenMirror(cfg Config) (*Repo, error) {
 		return nil, fmt.Errorf("opening the mirror: %w", err)
 	}
 	r.remote, r.branch = remote, branch
-	r.objects.alone = true
-	if err := errors.Join(r.sweep(), r.refs.unlock(branch)); err != nil {
+	r.objects.alone, r.refs.alone = true, true
+	if err := errors.Join(r.sweep(), r.refs.tidy(branch)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil

@@ -22,6 +22,8 @@ var errNoReference = errors.New("no such reference")
 type refStore struct {
 	location
 	mu sync.Mutex // one writer at a time; the lock files are for other processes
+	// alone says that no Git writes here, so that what a killed process left must not lock anybody out.
+	alone bool
 }
 
 // headRef is the one reference that is not below refs/.
@@ -137,19 +139,16 @@ func (s *refStore) set(name string, id plumbing.Hash) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return replaceFile(path, []byte(id.String()+"\n"))
+	return s.replaceFile(path, []byte(id.String()+"\n"))
 }
 
-// replaceFile writes path.lock, which must not exist, and renames it.
-func replaceFile(path string, data []byte) error {
-	lock := path + ".lock"
-	f, err := os.OpenFile(lock, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s exists: another process is writing, or one crashed; if none runs, remove it", lock)
-	}
+// replaceFile writes a new file beside path and renames it.
+func (s *refStore) replaceFile(path string, data []byte) error {
+	f, err := s.fileBeside(path)
 	if err != nil {
 		return err
 	}
+	lock := f.Name()
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(lock, path)
@@ -160,15 +159,31 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
-// unlock removes a lock that a crashed process of ours left; a living one holds it for moments.
-func (s *refStore) unlock(name string) error {
-	lock := s.path(name) + ".lock"
-	fi, err := os.Stat(lock)
-	if err == nil && time.Since(fi.ModTime()) > time.Minute {
-		err = os.Remove(lock)
+// leftover is the pattern of the files that fileBeside makes where nobody else writes. No reference has
+// such a name.
+const leftover = ".lcm-*.lock"
+
+// fileBeside makes the file that is to take the place of path: path.lock, which must not exist, as Git
+// does it, or one with a name of its own.
+func (s *refStore) fileBeside(path string) (*os.File, error) {
+	if s.alone {
+		return os.CreateTemp(filepath.Dir(path), leftover)
 	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	lock := path + ".lock"
+	f, err := os.OpenFile(lock, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("%s exists: another process is writing, or one crashed; if none runs, remove it", lock)
+	}
+	return f, err
+}
+
+// tidy removes what killed processes left beside a reference; a living one needs it for moments.
+func (s *refStore) tidy(name string) error {
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(s.path(name)), leftover))
+	for _, file := range files {
+		if fi, statErr := os.Stat(file); statErr == nil && time.Since(fi.ModTime()) > time.Minute {
+			err = errors.Join(err, os.Remove(file))
+		}
 	}
 	return err
 }
@@ -216,5 +231,5 @@ func (s *refStore) unpack(name string) error {
 	if !found {
 		return nil
 	}
-	return replaceFile(file, kept)
+	return s.replaceFile(file, kept)
 }

@@ -102,9 +102,16 @@ func TestLocks(t *testing.T) {
 	if err := os.WriteFile(left, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(left, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+	old := filepath.Join(dir, "refs/heads/.lcm-1.lock")
+	if err := os.WriteFile(old, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	os.Remove(lock)
 	fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), g.commit(map[string]string{"a": "2"}))
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("what a killed process left is still there: %v", err)
+	}
 }

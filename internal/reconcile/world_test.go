@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type world struct {
 // faulty is a target that fails on demand.
 type faulty struct {
 	store.Target
+	mu                   sync.Mutex // guards applied
 	list, apply, unknown error
 	after                error // the batch is carried out, and reported as failed
 	applied              int
@@ -55,7 +57,9 @@ func (f *faulty) Apply(ctx ctxT, b store.Batch) error {
 	if f.apply != nil {
 		return f.apply
 	}
+	f.mu.Lock()
 	f.applied++
+	f.mu.Unlock()
 	return errors.Join(f.Target.Apply(ctx, b), f.after)
 }
 

@@ -121,6 +121,9 @@ func newWalk(repo *gitrepo.Repo, cfg Config, last lcm.Revision) *walk {
 
 // begin takes up the revision that the walk starts from.
 func (w *walk) begin(ctx context.Context) (state, error) {
+	if err := w.present(); err != nil {
+		return state{}, err
+	}
 	if err := w.introduced(ctx); err != nil {
 		return state{}, err
 	}
@@ -139,6 +142,21 @@ func (w *walk) begin(ctx context.Context) (state, error) {
 	}
 	w.accepted[w.start] = at
 	return s, nil
+}
+
+// present refuses where the repository does not have the revision to start from: fetched anew, a branch
+// that was rewritten lacks it.
+func (w *walk) present() error {
+	_, err := w.commit(w.start)
+	switch {
+	case !errors.Is(err, gitrepo.ErrMissing):
+		return err
+	case w.start == w.cfg.Introduction:
+		return refuse(w.start, "", "trust/introduction",
+			"the repository does not have the introduction: check its id, and that the branch contains it")
+	}
+	return refuse(w.start, "", "trust/rewritten",
+		"the repository does not have the last accepted revision any more: its history was rewritten; push that revision again, or something built on it")
 }
 
 // load reads a revision's tree and its policy, which must be in form and name this very repository

@@ -259,7 +259,6 @@ func TestErrorsAreNotRefusals(t *testing.T) {
 	var r *Refusal
 	for name, call := range map[string]func() (Verified, error){
 		"missing head": func() (Verified, error) { return w.verify(root, gone) },
-		"missing last": func() (Verified, error) { return w.verify(gone, root) },
 		"bad id":       func() (Verified, error) { return w.verify(root, "main") },
 		"no first-seen": func() (Verified, error) {
 			c := w.cfg

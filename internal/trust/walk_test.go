@@ -187,3 +187,20 @@ func TestEffectsOfSettings(t *testing.T) {
 	w.refuses(root, w.commit("alice", f, root, side), "trust/approvals")
 	w.accepts(root, w.commit("alice", f, root, side, w.commit("bob", f, root)))
 }
+
+// What a repository that was fetched anew does not have was rewritten away; nothing is taken for an accident.
+func TestStartIsMissing(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	gone := lcm.Revision(strings.Repeat("12", 20))
+	v, err := w.verify(gone, root)
+	if r, ok := isRefusal(err); !ok || r.Rule != "trust/rewritten" || !v.IsZero() {
+		t.Errorf("%v", err)
+	}
+	w.cfg.Introduction = gone
+	if r, ok := isRefusal(errOf(w.verify("", root))); !ok || r.Rule != "trust/introduction" {
+		t.Errorf("%v", r)
+	}
+}
+
+func errOf(_ Verified, err error) error { return err }
