@@ -85,13 +85,6 @@ func (d *desk) commit(who string, files map[string]string) lcm.Revision {
 	return d.advance(who, parents, files)
 }
 
-// merge lets bob commit files on a branch, and alice merge it.
-func (d *desk) merge(files map[string]string) lcm.Revision {
-	d.t.Helper()
-	side := d.object("bob", []lcm.Revision{d.head}, files)
-	return d.advance("alice", []lcm.Revision{d.head, side}, files)
-}
-
 func (d *desk) advance(who string, parents []lcm.Revision, files map[string]string) lcm.Revision {
 	d.t.Helper()
 	d.head = d.object(who, parents, files)

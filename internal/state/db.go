@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrTampered is returned when a record does not bear this daemon's authentication.
@@ -47,7 +48,7 @@ func Open(cfg Config) (*DB, error) {
 		}
 	}
 	b, err := bolt.Open(cfg.Path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: cfg.ReadOnly, FreelistType: bolt.FreelistMapType})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("opening the state %s: another process holds it: only one daemon at a time", cfg.Path)
 	}
 	if err != nil {

@@ -100,6 +100,7 @@ func material(public any) (string, error) {
 		}
 		return fmt.Sprintf("rsa:%x:%x", p.N, p.E), nil
 	case *ecdsa.PublicKey:
+		//lint:ignore SA1019 the coordinates are only written down, to compare with those of OpenPGP keys
 		return pointMaterial(p.X, p.Y), nil
 	}
 	return "", fmt.Errorf("keys of this kind are not accepted (%T): use ed25519", public)

@@ -1,7 +1,8 @@
 package trust
 
 import (
-	"crypto/dsa" //nolint:staticcheck // what must be refused
+	//lint:ignore SA1019 what must be refused
+	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"

@@ -37,6 +37,7 @@ func parseSSHKey(line string) (*Key, error) {
 		return nil, errors.New("options before the key are not allowed: begin with the key's type")
 	}
 	if sshSignatureFormats(public.Type()) == nil {
+		//lint:ignore SA1019 it is named to be refused
 		if public.Type() == ssh.InsecureKeyAlgoDSA {
 			return nil, fmt.Errorf("a DSA key is %w: use ed25519", errWeak)
 		}

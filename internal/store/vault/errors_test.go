@@ -89,22 +89,26 @@ func TestSomethingElseAnswers(t *testing.T) {
 		}
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"404 empty":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
-		"404 page":          echo(404, "<html>%s</html>"),
-		"404 other errors":  echo(404, `{"errors":[%q]}`),
-		"204":               func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
-		"200 empty":         func(http.ResponseWriter, *http.Request) {},
-		"200 page":          echo(200, "<html>%s</html>"),
-		"200 other data":    echo(200, `{"data":{"echo":%q}}`),
-		"200 wrong types":   echo(200, `{"data":{"path":7,"keys":%q,"current_version":"x"}}`),
-		"200 null":          echo(200, `{"data":null,"echo":%q}`),
-		"400":               echo(400, `{"errors":[%q]}`),
-		"400 raw":           echo(400, `%s`),
-		"403":               echo(403, `{"errors":[%q]}`),
-		"500":               echo(500, `{"errors":[%q]}`),
-		"503":               echo(503, `%s`),
-		"redirect":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
-		"permanent":         func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 301) },
+		"404 empty":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"404 page":         echo(404, "<html>%s</html>"),
+		"404 other errors": echo(404, `{"errors":[%q]}`),
+		"204":              func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"200 empty":        func(http.ResponseWriter, *http.Request) {},
+		"200 page":         echo(200, "<html>%s</html>"),
+		"200 other data":   echo(200, `{"data":{"echo":%q}}`),
+		"200 wrong types":  echo(200, `{"data":{"path":7,"keys":%q,"current_version":"x"}}`),
+		"200 null":         echo(200, `{"data":null,"echo":%q}`),
+		"400":              echo(400, `{"errors":[%q]}`),
+		"400 raw":          echo(400, `%s`),
+		"403":              echo(403, `{"errors":[%q]}`),
+		"500":              echo(500, `{"errors":[%q]}`),
+		"503":              echo(503, `%s`),
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+		"permanent": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusMovedPermanently)
+		},
 		"malformed":         raw("HTTP/1.1 %s\r\n\r\n"),
 		"malformed header":  raw("HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n"),
 		"no HTTP":           raw("%s"),
