@@ -152,7 +152,7 @@ func (r newRepository) check() error {
 var starters = []struct{ path, text string }{
 	{"lcm.yaml", `apiVersion: lcm/v1
 kind: Repository
-name: {{.Name}}
+name: "{{.Name}}"
 rules: "1"
 environments:
   base: {abstract: true}
@@ -175,7 +175,7 @@ limits: {maxDeletes: 10%}
 {{end}}`},
 	{".lcm/trust.yaml", `apiVersion: lcm/v1
 kind: TrustPolicy
-repository: {{.Name}}
+repository: "{{.Name}}"
 branch: {{.Branch}}
 version: 1
 principals:{{range .Admins}}

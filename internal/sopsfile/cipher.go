@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getsops/sops/v3"
 	"github.com/getsops/sops/v3/aes"
@@ -73,6 +74,9 @@ func (c *cipher) Decrypt(ciphertext string, key []byte, path string) (any, error
 	text, ok := v.(string)
 	if err != nil || !ok {
 		return c.refuse("a sealed value was changed, moved or sealed with another data key")
+	}
+	if !utf8.ValidString(text) { // as JSON it would become another value, silently
+		return c.refuse("a sealed value is not UTF-8: seal it as base64, or as text")
 	}
 	if v, ok := typed(kind, text); ok {
 		return v, nil

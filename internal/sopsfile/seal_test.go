@@ -145,6 +145,7 @@ func TestSealRefuses(t *testing.T) {
 		rule   string
 	}{
 		"empty value":          {at("spec.data.key", ""), "sops/unsealed"},
+		"not UTF-8":            {at("spec.data.key", canary+"\xff"), "sops/value"},
 		"null":                 {at("spec.data.key", nil), "sops/value"},
 		"not a number":         {at("spec.data.key", math.NaN()), "sops/value"},
 		"infinite":             {at("spec.data.scopes", []any{math.Inf(1)}), "sops/value"},
