@@ -85,11 +85,7 @@ func (d *demo) step(title string) { d.say("\n%d. %s", d.count(), title) }
 
 func (d *demo) firstPass() error {
 	d.step("First pass")
-	r, err := d.pass()
-	if err != nil {
-		return err
-	}
-	return d.expect(r, exitDone)
+	return d.pass(exitDone)
 }
 
 func (d *demo) signedChange() error {
@@ -105,11 +101,7 @@ func (d *demo) signedChange() error {
 	if err := d.merge("bob", "alice", map[string][]byte{demoFile: next}, "assistant: answer more soberly"); err != nil {
 		return err
 	}
-	r, err := d.pass()
-	if err != nil {
-		return err
-	}
-	if err := d.expect(r, exitDone); err != nil {
+	if err := d.pass(exitDone); err != nil {
 		return err
 	}
 	d.before = before
@@ -129,11 +121,7 @@ func (d *demo) unsignedCommit() error {
 	if err := d.commit("", map[string][]byte{demoFile: next}, "just a quick fix"); err != nil {
 		return err
 	}
-	r, err := d.pass()
-	if err != nil {
-		return err
-	}
-	if err := d.expect(r, exitRefused); err != nil {
+	if err := d.pass(exitRefused); err != nil {
 		return err
 	}
 	if err := d.showSame(demoEndpoint, good); err != nil {
@@ -163,11 +151,7 @@ func (d *demo) schemaViolation() error {
 	if err := d.commit("dave", map[string][]byte{demoOtherFile: other}, "answers: be concise"); err != nil {
 		return err
 	}
-	r, err := d.pass()
-	if err != nil {
-		return err
-	}
-	if err := d.expect(r, exitHeld); err != nil {
+	if err := d.pass(exitHeld); err != nil {
 		return err
 	}
 	return d.showChange(demoOther, before)
@@ -188,11 +172,7 @@ func (d *demo) revert() error {
 			return err
 		}
 	}
-	r, err := d.pass()
-	if err != nil {
-		return err
-	}
-	if err := d.expect(r, exitDone); err != nil {
+	if err := d.pass(exitDone); err != nil {
 		return err
 	}
 	if now, err := d.value(demoEndpoint); err != nil || now != d.before {
@@ -201,26 +181,20 @@ func (d *demo) revert() error {
 	return d.showChange(demoEndpoint, was)
 }
 
-// pass makes one pass, as reconciler once does, and prints what it says.
-func (d *demo) pass() (*reconcile.Report, error) {
+// pass makes one pass, as reconciler once does, prints what it says, and holds the demo to what it tells:
+// the pass must end with this exit code.
+func (d *demo) pass(code int) error {
 	r, err := d.daemon.Pass(d.ctx, reconcile.Options{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var b strings.Builder
 	if err := printText(&b, r, reconcile.Options{}); err != nil {
-		return nil, err
+		return err
 	}
 	for line := range strings.Lines(b.String()) {
-		if !strings.Contains(line, ": warning: ") {
-			fmt.Fprintf(d.cli.stdout, "   %s", line)
-		}
+		fmt.Fprintf(d.cli.stdout, "   %s", line)
 	}
-	return r, nil
-}
-
-// expect holds the demo to what it tells.
-func (d *demo) expect(r *reconcile.Report, code int) error {
 	if got := passCode(r); got != code {
 		return fmt.Errorf("the demo went wrong: the pass ended with %d where %d was to be shown", got, code)
 	}

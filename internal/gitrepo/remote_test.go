@@ -27,7 +27,7 @@ func serveHTTPS(t *testing.T, g *git, user, password string) *httptest.Server {
 	t.Helper()
 	backend := filepath.Join(g.run("--exec-path"), "git-http-backend")
 	if _, err := os.Stat(backend); err != nil {
-		t.Skip("git-http-backend is not installed")
+		missing(t, "git-http-backend is not installed")
 	}
 	handler := &cgi.Handler{
 		Path:   backend,
@@ -257,7 +257,7 @@ func writeKey(t *testing.T) (file string, public ssh.PublicKey) {
 func TestFetchSSH(t *testing.T) {
 	g := newGit(t)
 	if _, err := exec.LookPath("git-upload-pack"); err != nil {
-		t.Skip("git-upload-pack is not installed")
+		missing(t, "git-upload-pack is not installed")
 	}
 	one := g.commit(map[string]string{"a/x": "1"})
 	keyFile, public := writeKey(t)
