@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
@@ -124,6 +127,10 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	s.commit("nobody", s.sealed(s.kept()))
 	s.passes(3, daemon)
 	s.runs(3, "reconciler", "plan", "--config", daemon, "--revision", string(s.head))
+	for _, format := range []string{"text", "json"} {
+		s.runs(3, "reconciler", "verify", "--config", daemon, "--format", format)
+	}
+	s.runs(3, "reconciler", "accept", "--config", daemon, "--head", string(s.head)) // without a reason
 	s.daemonRuns(daemon, "text", 2, syscall.SIGTERM, nil)
 	s.check(s.repo.SetBranch("main", good))
 	s.head = good
@@ -244,6 +251,7 @@ func (s *spy) readers() {
 	if out, err := exec.Command("go", "build", "-o", bin+"/", "../lcm", "../lcm-lint").CombinedOutput(); err != nil {
 		s.t.Fatalf("building lcm and lcm-lint: %v\n%s", err, out)
 	}
+	s.reviewers(bin + "/lcm")
 	head, err := s.repo.Tree(s.head)
 	s.check(err)
 	s.check(os.CopyFS(s.path("checkout"), head))
@@ -284,6 +292,24 @@ func (s *spy) readers() {
 			}
 		}
 		s.keeps("lcm list", s.run(bin+"/lcm", "list", "--repo", open, "--format", format))
+	}
+}
+
+// reviewers runs what works on a repository's history, on a copy of it with a branch to be merged.
+func (s *spy) reviewers(program string) {
+	s.t.Helper()
+	dir := s.t.TempDir() // outside of what is searched
+	repo, key := filepath.Join(dir, "copy.git"), filepath.Join(dir, "alice")
+	block, err := ssh.MarshalPrivateKey(privateKey("alice"), "")
+	s.check(err)
+	s.check(os.WriteFile(key, pem.EncodeToMemory(block), 0o600))
+	s.check(s.repo.SetBranch("topic", s.object("alice", []lcm.Revision{s.head}, s.sealed(s.kept()))))
+	s.check(os.CopyFS(repo, os.DirFS(s.path("origin.git"))))
+	for _, args := range [][]string{
+		{"trust", "show"}, {"trust", "who-may", "namespaces/" + secretsOf + "of-aws.sops.yaml"}, {"trust", "explain", string(s.head)}, {"trust", "check", "topic"},
+		{"approve", "topic", "--key", key}, {"merge", "topic", "--key", key},
+	} {
+		s.runs(0, program, append(args, "--repo", repo)...)
 	}
 }
 

@@ -56,10 +56,14 @@ func params(dir string) testscript.Params {
 // People of the scripts' trust policy. Their keys are made from their names, so that scripts are repeatable.
 var people = []string{"alice", "carol", "bob", "dave", "rotator", "mallory"}
 
-func signerOf(name string) ssh.Signer {
+func privateKey(name string) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)
 	copy(seed, name)
-	s, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(seed))
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+func signerOf(name string) ssh.Signer {
+	s, err := ssh.NewSignerFromKey(privateKey(name))
 	if err != nil {
 		panic(err)
 	}
