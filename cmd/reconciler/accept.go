@@ -27,13 +27,14 @@ func (c *cli) acceptCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.bundleFlag(cmd)
 	cmd.Flags().StringVar(&head, "head", "", "the commit to accept; it must be on the branch")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, where trust refuses it")
 	return cmd
 }
 
 func (c *cli) accept(ctx context.Context, head lcm.Revision, reason string) (err error) {
-	cfg, err := loadConfig(c.config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

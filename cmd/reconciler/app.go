@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,8 +126,12 @@ func (a *app) openMirror(c *daemonConfig, dryRun bool) (*gitrepo.Repo, error) {
 		a.onClose(func() error { return os.RemoveAll(tmp) })
 		dir = filepath.Join(tmp, "mirror.git")
 	}
+	bundle, err := a.bundleFile(c, cmp.Or(c.maxFetchBytes, 1<<30))
+	if err != nil {
+		return nil, err
+	}
 	auth := c.Repository.Auth
-	repo, err := gitrepo.OpenMirror(gitrepo.Config{URL: c.Repository.URL, Branch: c.Repository.Branch, Dir: dir,
+	repo, err := gitrepo.OpenMirror(gitrepo.Config{URL: c.Repository.URL, Branch: c.Repository.Branch, Dir: dir, Bundle: bundle,
 		Auth:   gitrepo.Auth{SSHKeyFile: auth.SSHKeyFile, SSHKnownHostsFile: auth.KnownHostsFile, Username: auth.Username, PasswordFile: auth.PasswordFile},
 		Limits: gitrepo.Limits{MaxFetchBytes: c.maxFetchBytes}})
 	if err != nil {

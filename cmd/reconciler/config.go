@@ -55,6 +55,7 @@ type daemonConfig struct {
 
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
+	bundle        string // from the command line: a file that stands for the server; "-": standard input
 }
 
 type targetConfig struct {

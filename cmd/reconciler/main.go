@@ -99,6 +99,7 @@ type cli struct {
 	config         string
 	format         string
 	revision       string
+	bundle         string
 }
 
 func (c *cli) root() *cobra.Command {
@@ -158,6 +159,7 @@ func (c *cli) onceCommand() *cobra.Command {
 	}
 	c.configFlag(cmd)
 	c.formatFlag(cmd)
+	c.bundleFlag(cmd)
 	return cmd
 }
 
@@ -178,6 +180,7 @@ func (c *cli) planCommand() *cobra.Command {
 	}
 	c.configFlag(cmd)
 	c.formatFlag(cmd)
+	c.bundleFlag(cmd)
 	cmd.Flags().StringVar(&c.revision, "revision", "", "plan for this commit instead of the branch's head; it must be earned from the introduction as any other")
 	return cmd
 }
@@ -200,7 +203,7 @@ func (c *cli) pass(ctx context.Context, o reconcile.Options) (err error) {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c.config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

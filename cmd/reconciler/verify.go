@@ -31,6 +31,7 @@ func (c *cli) verifyCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.bundleFlag(cmd)
 	c.formatFlag(cmd)
 	cmd.Flags().StringVar(&from, "from", "", "begin after this commit, which must be built on the introduction (default: the introduction)")
 	cmd.Flags().StringVar(&to, "to", "", "end with this commit (default: the head of the branch)")
@@ -41,7 +42,7 @@ func (c *cli) verify(ctx context.Context, from, to lcm.Revision) (err error) {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c.config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	URL    string // a local path, file://, https://, ssh:// or user@host:path
 	Branch string
 	Dir    string // the mirror; made if absent, and nobody else's
+	Bundle string // a file made by `git bundle`, to fetch from in place of the URL; "": none
 	Auth   Auth
 	Limits Limits
 }
@@ -70,6 +71,9 @@ func OpenMirror(cfg Config) (*Repo, error) {
 		return nil, fmt.Errorf("opening the mirror: %w", err)
 	}
 	r.remote, r.branch = remote, branch
+	if cfg.Bundle != "" {
+		r.remote, r.partial = &bundleSource{cfg.Bundle}, true
+	}
 	r.objects.alone, r.refs.alone = true, true
 	if err := errors.Join(r.sweep(), r.refs.tidy(branch)); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -141,8 +145,13 @@ func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Ha
 			moved, wants = append(moved, name), append(wants, id)
 		}
 	}
-	if err := r.prune(names); err != nil || len(moved) == 0 {
-		return err
+	if !r.partial {
+		if err := r.prune(names); err != nil {
+			return err
+		}
+	}
+	if len(moved) == 0 {
+		return nil
 	}
 	talk, err := r.remote.list(ctx, r.branch)
 	if err != nil {
@@ -233,5 +242,22 @@ func (r *Repo) bring(ctx context.Context, talk conversation, wants []plumbing.Ha
 		return err
 	}
 	err = r.ingest(ctx, pack, limit)
-	return errors.Join(err, pack.Close())
+	if err = errors.Join(err, pack.Close()); err != nil {
+		return err
+	}
+	return r.have(missing)
+}
+
+// have demands that what was asked for has come.
+func (r *Repo) have(wants []plumbing.Hash) error {
+	for _, id := range wants {
+		there, err := r.objects.has(id)
+		if err == nil && !there {
+			err = fmt.Errorf("%w: what was fetched lacks %s", ErrMissing, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -156,46 +156,61 @@ func (in *incoming) checkEnd() error {
 	return nil
 }
 
-// resolve unpacks the deltas to find their ids. Those that name their base by id may have to wait for
-// another delta to be unpacked first.
+// resolve unpacks the deltas to find their ids. Where they build on objects of the mirror, as in a
+// bundle, those are put into the pack first.
 func (in *incoming) resolve(ctx context.Context) error {
+	left, err := in.unpackDeltas(ctx)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	if err := in.thicken(left); err != nil {
+		return err
+	}
+	if left, err = in.unpackDeltas(ctx); err == nil && len(left) > 0 {
+		err = errNoBase
+	}
+	return err
+}
+
+// unpackDeltas finds the ids of the deltas, and returns the bases that are not in the pack. Those that
+// name their base by id may have to wait for another delta to be unpacked first.
+func (in *incoming) unpackDeltas(ctx context.Context) ([]plumbing.Hash, error) {
 	size, err := in.file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p := &pack{file: in.file, size: size, early: in.known()}
 	rd := newReader()
-	for left, before := 0, -1; ; before, left = left, 0 {
+	for before := -1; ; {
+		var left []plumbing.Hash
 		for i := range in.entries {
 			e := &in.entries[i]
 			if !e.id.IsZero() {
 				continue
 			}
 			if err := ctx.Err(); err != nil {
-				return err
+				return nil, err
 			}
 			t, data, err := in.repo.objects.unpack(rd, p, e.offset, in.repo.limits.objectBytes())
 			if errors.Is(err, errNoBase) {
-				left++
+				left = append(left, in.refs[i])
 				continue
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 			var ok bool
 			if e.id, ok = rd.hasher.sum(t, data); !ok {
-				return errCollision
+				return nil, errCollision
 			}
 			if p.early != nil {
 				p.early[e.id] = e.offset
 			}
 		}
-		if left == 0 {
-			return nil
+		if len(left) == 0 || len(left) == before {
+			return left, nil
 		}
-		if left == before {
-			return errNoBase
-		}
+		before = len(left)
 	}
 }
 

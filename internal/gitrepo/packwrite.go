@@ -108,6 +108,11 @@ func (w *packWriter) object(s stored) error {
 		return err
 	}
 	w.remember(s)
+	return w.whole(t, data)
+}
+
+// whole writes an entry that is no delta.
+func (w *packWriter) whole(t plumbing.ObjectType, data []byte) error {
 	if err := w.head(t, int64(len(data))); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Repo struct {
 
 	fetchMu sync.Mutex // one fetch at a time; guards what follows
 	remote  source     // nil unless a mirror
+	partial bool       // what the source does not have may yet be elsewhere: it is a bundle
 	branch  string
 	known   map[string]plumbing.Hash // what the mirror's own references are
 	stale   error
