@@ -28,6 +28,11 @@ func (r *Repo) Merge(ctx context.Context, ours, theirs lcm.Revision) (changes []
 	if err != nil {
 		return nil, err
 	}
+	return r.MergeFrom(base, ours, theirs)
+}
+
+// MergeFrom is Merge where the merge base is known.
+func (r *Repo) MergeFrom(base, ours, theirs lcm.Revision) (changes []Change, err error) {
 	tree, err := r.Tree(ours)
 	if err != nil {
 		return nil, err

@@ -4,9 +4,10 @@ import "slices"
 
 // Accepts reports whether those who consented to the step, its signer included, would meet every rule of
 // path by number and role. It judges what a commit says beside what it changes: an instruction in its
-// message is worth as much as a change of path by the same people.
+// message is worth as much as a change of path by the same people. Of a commit that a forge made nobody
+// signed the message.
 func (s Step) Accepts(path string) bool {
-	if s.policy == nil {
+	if s.policy == nil || s.Forge != "" && !s.Adopted {
 		return false
 	}
 	rules := s.policy.Matching(path)
@@ -14,7 +15,7 @@ func (s Step) Accepts(path string) bool {
 }
 
 // persons counts those whom a rule counts at path. Where a rule wants signed consent, that of a side
-// commit is none.
+// commit is none; a review is about files, never about a message.
 func (s Step) persons(r *Rule, path string) int {
 	names := append([]string{s.Signer}, s.SignedApprovers...)
 	if !r.SignedConsent {
@@ -23,6 +24,9 @@ func (s Step) persons(r *Rule, path string) int {
 	slices.Sort(names)
 	n := 0
 	for _, name := range slices.Compact(names) {
+		if slices.Contains(s.Reviewers, name) {
+			continue
+		}
 		if p := s.policy.principals[name]; p != nil && !p.Bot && r.admits(p, path) {
 			n++
 		}

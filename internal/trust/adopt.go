@@ -26,7 +26,7 @@ func (a *adoption) names() []string {
 // read, is more than a wrong click.
 func adoptable(rule string) bool {
 	switch rule {
-	case "trust/unsigned", "trust/unknown-key", "trust/expired-key", "trust/revoked-key", "trust/weak-signature":
+	case "trust/unsigned", "trust/unknown-key", "trust/expired-key", "trust/revoked-key", "trust/weak-signature", "trust/forge-commit", "trust/forge-merge":
 		return true
 	}
 	return false

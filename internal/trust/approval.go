@@ -102,12 +102,15 @@ func (p *Policy) Approver(document []byte, at time.Time) (Approval, *Principal, 
 	if bad != nil {
 		return a.Approval, nil, errors.New(bad.reason)
 	}
+	if key.Owner.forge != nil {
+		return a.Approval, nil, errors.New("a forge approves nothing")
+	}
 	return a.Approval, key.Owner, nil
 }
 
 // SSHKeyOwner returns who has an SSH public key, in wire format; nil for nobody.
 func (p *Policy) SSHKeyOwner(wire []byte) *Principal {
-	if k := p.keys.ssh[string(wire)]; k != nil {
+	if k := p.keys.ssh[string(wire)]; k != nil && k.Owner.forge == nil {
 		return k.Owner
 	}
 	return nil

@@ -86,31 +86,47 @@ func (w *walk) approved(ctx context.Context, p state, all []given, changed []git
 		if g.by.Bot {
 			continue
 		}
-		base, err := w.repo.Tree(g.Base)
+		same, other, err := w.agreed(ctx, p, g.Approval, changed, touched)
 		if err != nil {
-			continue // missing, or nothing that can be read: it does not count, which is the safe side
+			return err
 		}
-		head, err := w.repo.Tree(g.Head)
-		if err != nil {
-			continue
+		for _, ch := range same {
+			out.signed[ch.Path] = append(out.signed[ch.Path], g.by)
 		}
-		since, known := touched[g.Base]
-		if !known {
-			if since, err = w.touchedSince(ctx, p, g.Base); err != nil {
-				return err
-			}
-			touched[g.Base] = since
-		}
-		for _, ch := range changed {
-			switch was, is := idOf(base, ch.Path), idOf(head, ch.Path); {
-			case since != nil && !since[ch.Path] && was == ch.Old && is == ch.New:
-				out.signed[ch.Path] = append(out.signed[ch.Path], g.by)
-			case was != is:
-				out.other[ch.Path] = append(out.other[ch.Path], g.by.Name)
-			}
+		for _, ch := range other {
+			out.other[ch.Path] = append(out.other[ch.Path], g.by.Name)
 		}
 	}
 	return nil
+}
+
+// agreed sorts the changes of a step: those that are the very change that was approved, and other ones
+// of paths that the approval is about. touched keeps what the branch changed since each base.
+func (w *walk) agreed(ctx context.Context, p state, a Approval, changed []gitrepo.Change, touched map[lcm.Revision]map[string]bool) (same, other []gitrepo.Change, err error) {
+	base, err := w.repo.Tree(a.Base)
+	if err != nil {
+		return nil, nil, nil // missing, or nothing that can be read: it does not count, which is the safe side
+	}
+	head, err := w.repo.Tree(a.Head)
+	if err != nil {
+		return nil, nil, nil
+	}
+	since, known := touched[a.Base]
+	if !known {
+		if since, err = w.touchedSince(ctx, p, a.Base); err != nil {
+			return nil, nil, err
+		}
+		touched[a.Base] = since
+	}
+	for _, ch := range changed {
+		switch was, is := idOf(base, ch.Path), idOf(head, ch.Path); {
+		case since != nil && !since[ch.Path] && was == ch.Old && is == ch.New:
+			same = append(same, ch)
+		case was != is:
+			other = append(other, ch)
+		}
+	}
+	return same, other, nil
 }
 
 // touchedSince returns the paths that the branch changed from base to p. It is nil if base is no

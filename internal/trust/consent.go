@@ -44,7 +44,7 @@ func (w *walk) consents(ctx context.Context, side []signed, changed []gitrepo.Ch
 	}
 	acts := map[actor][]act{}
 	for _, s := range side {
-		if s.signer.Bot || len(s.Parents) == 0 {
+		if s.signer == nil || s.signer.Bot || len(s.Parents) == 0 {
 			continue
 		}
 		if err := w.acts(ctx, s, final, acts); err != nil {

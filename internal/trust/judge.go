@@ -17,14 +17,19 @@ type judge struct {
 	p, c     state
 	at       time.Time
 	head     signed
+	side     []signed
 	changed  []gitrepo.Change
 	consents consents
 	adoption *adoption // nil: every commit bears its signature
 
 	rotates *bool // whether the step only replaces sealed values; nil until asked
 	past    *past // what earlier revisions held; nil until asked
-	judged  map[outcome]*Judged
-	order   []*Judged
+
+	reviews   map[string][]*Principal // whose review counts for a path; nil until asked
+	reviewers []string                // who was counted by a review, with repetitions
+
+	judged map[outcome]*Judged
+	order  []*Judged
 }
 
 // judge meets each changed path with the rules of the path itself and of all that it has an effect
@@ -79,7 +84,10 @@ func (j *judge) meet(ctx context.Context, rule *Rule, all []*Rule, ch gitrepo.Ch
 	if j.adoption != nil {
 		return j.adopt(rule, ch.Path, as)
 	}
-	who := j.count(rule, ch.Path, as)
+	who, err := j.reviewed(ctx, rule, j.count(rule, ch.Path, as), ch.Path, as)
+	if err != nil {
+		return Judged{}, err
+	}
 	if len(who) >= rule.Approvals {
 		return Judged{Rule: rule, Needed: rule.Approvals, Consents: who, Basis: ByApprovals}, nil
 	}
@@ -166,6 +174,7 @@ func (j *judge) wanting(rule *Rule, who []string, path, as string) *Refusal {
 	}
 	switch signer := j.head.signer; {
 	case j.adoption != nil:
+	case signer == nil: // a forge, which the approvals above make up for
 	case signer.Bot:
 		reason += fmt.Sprintf("; the signer %s is a bot, which does not count", signer.Name)
 	case !slices.Contains(who, signer.Name):

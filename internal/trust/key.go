@@ -61,11 +61,12 @@ func (k *Key) validAt(at time.Time) *signatureError {
 type keyring struct {
 	ssh      map[string]*Key
 	openpgp  map[string]*openpgpSigner
+	forges   map[uint64]*openpgpSigner // by key id, which is all that GitHub's signatures tell
 	material map[string]*Key
 }
 
 func newKeyring() keyring {
-	return keyring{map[string]*Key{}, map[string]*openpgpSigner{}, map[string]*Key{}}
+	return keyring{map[string]*Key{}, map[string]*openpgpSigner{}, map[uint64]*openpgpSigner{}, map[string]*Key{}}
 }
 
 // add puts k in, unless any of its material is there already: then it returns the key that has it.
@@ -85,6 +86,9 @@ func (r keyring) add(k *Key) (clash *Key) {
 	for _, s := range k.openpgp.signers {
 		s.key = k
 		r.openpgp[string(s.public.Fingerprint)] = s
+		if k.Owner.forge != nil {
+			r.forges[s.public.KeyId] = s
+		}
 	}
 	return nil
 }

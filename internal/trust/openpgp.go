@@ -29,9 +29,9 @@ func (r keyring) verifyOpenPGP(armored, payload []byte, at time.Time) (*Key, *si
 	if bad := acceptableOpenPGP(sig); bad != nil {
 		return nil, bad
 	}
-	signer := r.openpgp[string(sig.IssuerFingerprint)]
-	if signer == nil {
-		return nil, refuseSignature("trust/unknown-key", "it is signed with the OpenPGP key %X, which belongs to nobody in the policy or may not sign", sig.IssuerFingerprint)
+	signer, bad := r.openpgpSigner(sig)
+	if bad != nil {
+		return nil, bad
 	}
 	if err := signer.check(sig, payload); err != nil {
 		return nil, refuseSignature("trust/bad-signature", "the signature by the key %s of %s does not verify: the commit was altered", signer.key.Fingerprint, signer.key.Owner.Name)
@@ -59,15 +59,30 @@ func acceptableOpenPGP(sig *packet.Signature) *signatureError {
 	if sig.PubKeyAlgo == packet.PubKeyAlgoDSA {
 		return refuseSignature("trust/weak-signature", "a DSA signature is not accepted: use ed25519")
 	}
-	if len(sig.IssuerFingerprint) == 0 {
-		return refuseSignature("trust/unknown-key", "the OpenPGP signature names its key by a short id only; the full fingerprint is needed: sign with GnuPG 2.2 or newer")
-	}
 	for _, n := range sig.Notations {
 		if n.IsCritical {
 			return refuseSignature("trust/malformed-signature", "the OpenPGP signature has a critical notation, which is not understood")
 		}
 	}
 	return nil
+}
+
+// openpgpSigner finds the key that a signature names, by its full fingerprint. GitHub's signatures name
+// theirs by its id of 64 bits alone: that finds keys of forges and nobody else's, and the signature then
+// has to verify with that very key.
+func (r keyring) openpgpSigner(sig *packet.Signature) (*openpgpSigner, *signatureError) {
+	if len(sig.IssuerFingerprint) > 0 {
+		if s := r.openpgp[string(sig.IssuerFingerprint)]; s != nil {
+			return s, nil
+		}
+		return nil, refuseSignature("trust/unknown-key", "it is signed with the OpenPGP key %X, which belongs to nobody in the policy or may not sign", sig.IssuerFingerprint)
+	}
+	if sig.IssuerKeyId != nil {
+		if s := r.forges[*sig.IssuerKeyId]; s != nil {
+			return s, nil
+		}
+	}
+	return nil, refuseSignature("trust/unknown-key", "the OpenPGP signature names its key by a short id only, which is that of no forge in the policy; of a person the full fingerprint is needed: sign with GnuPG 2.2 or newer")
 }
 
 func strongHash(h crypto.Hash) bool {

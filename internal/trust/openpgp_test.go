@@ -162,11 +162,18 @@ func TestOpenPGPSignaturesRefused(t *testing.T) {
 	}
 }
 
+// A short id finds a forge's key only: two persons' keys may share one.
 func TestOpenPGPShortKeyID(t *testing.T) {
-	id := entity(t, "alice", pgpConfig(born)).PrimaryKey.KeyId
-	sig := &packet.Signature{Version: 4, SigType: packet.SigTypeBinary, Hash: crypto.SHA512, IssuerKeyId: &id}
-	if bad := acceptableOpenPGP(sig); bad == nil || bad.rule != "trust/unknown-key" {
-		t.Errorf("%v", bad)
+	e := must(webFlow())
+	short := must(shortSigner(t, e)(payload))
+	for rule, owner := range map[string]*Principal{"trust/unknown-key": {Name: "alice"}, "": {Name: "the forge", forge: &Forge{}}} {
+		k := must(parseOpenPGPKey(publicBlock(t, e)))
+		k.Owner = owner
+		ring := newKeyring()
+		ring.add(k)
+		if _, bad := ring.verify(short, payload, now); (bad == nil) != (rule == "") || bad != nil && bad.rule != rule {
+			t.Errorf("%s: %v", owner.Name, bad)
+		}
 	}
 }
 

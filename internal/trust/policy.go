@@ -31,8 +31,10 @@ type Principal struct {
 	Bot    bool
 	Roles  []Role
 	Keys   []*Key
-	Logins map[string]string // forge → login; counts for nothing until forges do
+	Logins map[string]string // forge → login, under which reviews there are the principal's
 	Tenant string            // the tenant whose file adds it; "" for trust.yaml
+
+	forge *Forge // not nil: no principal at all, but a forge as the owner of its keys
 }
 
 // Policy is who is believed: .lcm/trust.yaml, and what .lcm/tenants/ adds to it. It does not
@@ -44,6 +46,8 @@ type Policy struct {
 	principals map[string]*Principal
 	rules      []*Rule
 	tenants    map[string]*TenantPolicy
+	forges     map[string]*Forge
+	logins     map[login]*Principal
 	keys       keyring
 	file       string
 	doc        *strictyaml.Document
@@ -96,7 +100,7 @@ func ParsePolicy(file string, data []byte) (*Policy, []diag.Finding) {
 	}
 	p.rules = r.rules(top, "")
 	r.checkRotation(p.rules, func(name string) bool { return p.principals[name] != nil })
-	r.forges(top)
+	p.forges = r.forges(top)
 	if len(r.findings) == 0 {
 		r.findings = append(p.index(), p.locked(time.Time{})...)
 	}
@@ -111,7 +115,7 @@ func ParsePolicy(file string, data []byte) (*Policy, []diag.Finding) {
 func (p *Policy) index() []diag.Finding {
 	p.keys = newKeyring()
 	var findings []diag.Finding
-	for _, who := range p.Principals() {
+	add := func(who *Principal) {
 		for _, k := range who.Keys {
 			if other := p.keys.add(k); other != nil {
 				findings = append(findings, diag.Errorf(k.Position, "trust/duplicate-key",
@@ -119,7 +123,13 @@ func (p *Policy) index() []diag.Finding {
 			}
 		}
 	}
-	return findings
+	for _, who := range p.Principals() {
+		add(who)
+	}
+	for _, f := range p.Forges() {
+		add(f.owner)
+	}
+	return append(findings, p.indexLogins()...)
 }
 
 // locked finds the rules of the settings that too few persons could meet: such a policy could

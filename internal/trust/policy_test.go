@@ -19,7 +19,7 @@ func parse(t *testing.T, text string) (*Policy, []diag.Finding) {
 func TestParsePolicy(t *testing.T) {
 	p := design()
 	p.rules = append(p.rules, `{paths: ["namespaces/acme-corp/**"], roles: ["operator:acme-corp"], approvals: 1, consent: signed}`)
-	p.tail = "forges: {github: {key: \"x\", merges: recomputed, reviews: counted}}\n"
+	p.tail = fmt.Sprintf("forges: {github: {key: [%q, %q], merges: recomputed, reviews: counted}}\n", publicLine(sshKey("forge")), publicLine(sshKey("old forge")))
 	got, findings := parse(t, p.String())
 	if len(findings) > 0 {
 		t.Fatal(findings)
@@ -89,7 +89,10 @@ func TestParsePolicyRefuses(t *testing.T) {
 		"bots are no admins":      {change: func(p *policy) { *p = p.with("carol", "bot: true, "+p.people["carol"]) }, rule: "trust/unsatisfiable"},
 		"tenants cannot fill in":  {change: func(p *policy) { p.rules[0] = `{paths: ["**"], roles: ["*"], approvals: 3}` }, rule: "trust/unsatisfiable"},
 		"settings without a rule": {change: func(p *policy) { p.rules = []string{`{paths: ["namespaces/**"], roles: ["*"], approvals: 1}`} }, rule: "trust/unsatisfiable"},
-		"forge's field":           {change: func(p *policy) { p.tail = "forges: {github: {key: x, merges: believed}}\n" }, rule: "trust/format"},
+		"forge's field":           {change: func(p *policy) { p.tail = "forges: {github: {reviews: always}}\n" }, rule: "trust/format"},
+		"forge's key":             {change: func(p *policy) { p.tail = "forges: {github: {key: x, merges: recomputed}}\n" }, rule: "trust/key"},
+		"forge without a key":     {change: func(p *policy) { p.tail = "forges: {github: {merges: recomputed}}\n" }, rule: "trust/format"},
+		"forge's name":            {change: func(p *policy) { p.tail = "forges: {Git Hub: {reviews: counted}}\n" }, rule: "trust/format"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := design()

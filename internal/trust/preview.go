@@ -87,13 +87,16 @@ func (w *walk) unsigned(ctx context.Context, p state, merge lcm.Revision, out *P
 		return in, err
 	}
 	in.head.Commit = c
-	side, err := w.brought(ctx, c)
+	side, err := w.brought(ctx, merge, c.Parents[min(1, len(c.Parents)):])
 	if err != nil {
 		return in, err
 	}
 	for _, b := range side {
 		in.lacking = nil
 		s, err := in.verify(p.policy, b, merge, at)
+		if err == nil {
+			err = w.remade(ctx, &in, s)
+		}
 		if err != nil {
 			return in, err
 		}

@@ -154,27 +154,6 @@ func (r *reader) bool(s section, field string) bool {
 	return b
 }
 
-// forges checks the shape only. A forge counts for nothing yet: what it would let pass is refused.
-func (r *reader) forges(top section) {
-	v, present := top.fields["forges"]
-	if !present {
-		return
-	}
-	m, ok := v.(map[string]any)
-	if !ok {
-		r.at("trust/format", "forges must be a mapping from a forge's name to its key, merges and reviews", "forges")
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		s := r.section(m[name], []string{"key", "merges", "reviews"}, "forges", name)
-		r.word(s, "merges", "recomputed")
-		r.word(s, "reviews", "counted")
-		if _, ok := s.fields["key"].(string); !ok && s.fields != nil {
-			r.at("trust/format", "key must be the forge's armored public key", "forges", name, "key")
-		}
-	}
-}
-
 // word reports whether an optional field is there; it can have one value only.
 func (r *reader) word(s section, field, want string) bool {
 	v, present := s.fields[field]

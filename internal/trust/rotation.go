@@ -19,6 +19,9 @@ const sealedSuffix = ".sops.yaml"
 // still holds.
 func (j *judge) rotation(rule *Rule, all []*Rule, as string) (Judged, bool) {
 	signer := j.head.signer
+	if signer == nil {
+		return Judged{}, false
+	}
 	names := func(r *Rule) bool { return slices.Contains(r.Rotation, signer.Name) }
 	reaches := slices.ContainsFunc(signer.Roles, func(r Role) bool { return r.reaches(as) })
 	if !reaches || !slices.ContainsFunc(all, names) || !j.onlyRotates() {

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"math"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -10,14 +11,14 @@ import (
 // maxSide bounds the commits that one step may bring in.
 const maxSide = 10_000
 
-// brought returns the commits that the step to c brings in besides c itself: those reachable from c
-// and not from its first parent, children before parents. Commit dates play no part: they are
-// their signers' claims.
-func (w *walk) brought(ctx context.Context, c *gitrepo.Commit) ([]*gitrepo.Commit, error) {
-	if len(c.Parents) < 2 {
+// brought returns the commits that a step brings in besides its own: those reachable from the tips, which
+// it merges, and not from the revision before, children before parents. Commit dates play no part: they
+// are their signers' claims.
+func (w *walk) brought(ctx context.Context, step lcm.Revision, tips []lcm.Revision) ([]*gitrepo.Commit, error) {
+	if len(tips) == 0 {
 		return nil, nil
 	}
-	side, err := w.beside(ctx, c.ID, c.Parents[1:], maxSide)
+	side, err := w.beside(ctx, step, tips, maxSide)
 	if err != nil || len(side.commits) == 0 {
 		return nil, err
 	}
@@ -25,22 +26,9 @@ func (w *walk) brought(ctx context.Context, c *gitrepo.Commit) ([]*gitrepo.Commi
 	// twice, or one built on another. Such a merge descends from what it brought, and so is newer
 	// than some commit of the chain that our side touches: only the merges since the oldest
 	// of those are looked at.
-	known := map[lcm.Revision]bool{}
-	for position := side.oldest + 1; position <= w.chain.newest(); position++ {
-		m, err := w.commit(w.chain.at(position))
-		if err != nil {
-			return nil, err
-		}
-		if len(m.Parents) < 2 {
-			continue
-		}
-		earlier, err := w.beside(ctx, c.ID, m.Parents[1:], maxChain)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range earlier.commits {
-			known[e.ID] = true
-		}
+	known, err := w.mergedSince(ctx, step, side.oldest, w.chain.newest())
+	if err != nil {
+		return nil, err
 	}
 	var fresh []*gitrepo.Commit
 	for _, s := range side.commits {
@@ -51,11 +39,38 @@ func (w *walk) brought(ctx context.Context, c *gitrepo.Commit) ([]*gitrepo.Commi
 	return childrenFirst(fresh), nil
 }
 
+// mergedSince collects what is beside the chain and was brought in by its merges after one position, up
+// to another.
+func (w *walk) mergedSince(ctx context.Context, step lcm.Revision, after, upTo int) (map[lcm.Revision]bool, error) {
+	known := map[lcm.Revision]bool{}
+	for position := after + 1; position <= upTo; position++ {
+		m, err := w.commit(w.chain.at(position))
+		if err != nil {
+			return nil, err
+		}
+		if len(m.Parents) < 2 {
+			continue
+		}
+		earlier, err := w.beside(ctx, step, m.Parents[1:], maxChain)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range earlier.commits {
+			known[e.ID] = true
+		}
+	}
+	return known, nil
+}
+
 // sideSet is what lies between some commits and the chain.
 type sideSet struct {
 	commits []*gitrepo.Commit
 	oldest  int // the oldest position of the chain that it touches
+	newest  int // the newest; nowhere if it touches none
 }
+
+// nowhere is a position before all others.
+const nowhere = math.MinInt
 
 // beside collects what is reachable from tips without passing through the chain, at most so many
 // commits. How far back the
@@ -84,13 +99,13 @@ func (w *walk) beside(ctx context.Context, step lcm.Revision, tips []lcm.Revisio
 }
 
 func (w *walk) collect(ctx context.Context, tips []lcm.Revision, limit int) (side sideSet, closed bool, err error) {
-	side.oldest = w.chain.newest()
+	side.oldest, side.newest = w.chain.newest(), nowhere
 	rooted := false
 	seen := map[lcm.Revision]bool{}
 	for queue := append([]lcm.Revision(nil), tips...); len(queue) > 0; queue = queue[1:] {
 		r := queue[0]
 		if position, on := w.chain.index[r]; on {
-			side.oldest = min(side.oldest, position)
+			side.oldest, side.newest = min(side.oldest, position), max(side.newest, position)
 			continue
 		}
 		if seen[r] {

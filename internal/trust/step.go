@@ -21,13 +21,15 @@ const (
 type signed struct {
 	*gitrepo.Commit
 	signer *Principal // nil: nobody's that counts
+	forge  *Forge     // not nil: a forge made it, and nobody signed it
 }
 
 // brought is the commits that a step brings in, with whose they are.
 type brought struct {
-	head    signed
-	side    []signed
-	lacking *Refusal // that some commit bears no signature that counts; nil if each bears one
+	head     signed
+	side     []signed
+	squashed lcm.Revision // the head of the pull request that a forge squashed into the one commit; "" for none
+	lacking  *Refusal     // that some commit bears no signature that counts; nil if each bears one
 }
 
 // step judges the step from p to the next commit of the chain by p's policy, whole: all commits that
@@ -56,7 +58,7 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	if err != nil {
 		return state{}, Step{}, err
 	}
-	j := &judge{w: w, p: p, c: c, at: at, head: in.head, changed: changed}
+	j := &judge{w: w, p: p, c: c, at: at, head: in.head, side: in.side, changed: changed}
 	if in.lacking != nil {
 		j.adoption = &adoption{in.lacking, adopted}
 	} else if j.consents, err = w.consents(ctx, in.side, changed, at); err != nil {
@@ -70,8 +72,8 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	}
 	w.chain.push(revision)
 	w.accepted[revision] = at
-	return c, Step{Parent: p.revision, Commit: revision, Signer: in.head.name(), FirstSeen: at, Adopted: in.lacking != nil,
-		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged),
+	return c, Step{Parent: p.revision, Commit: revision, Signer: in.head.name(), Forge: in.head.forgeName(), Squashed: in.squashed, FirstSeen: at, Adopted: in.lacking != nil,
+		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged), Reviewers: j.reviewersOnly(),
 		Changed: changed, Judged: judged, policy: p.policy}, nil
 }
 
@@ -100,7 +102,11 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 	if in.head, err = in.verify(p.policy, c, revision, at); err != nil {
 		return in, err
 	}
-	side, err := w.brought(ctx, c)
+	tips, err := w.forged(ctx, p, &in)
+	if err != nil {
+		return in, err
+	}
+	side, err := w.brought(ctx, revision, tips)
 	if err != nil {
 		return in, err
 	}
@@ -109,6 +115,9 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 			return in, err
 		}
 		s, err := in.verify(p.policy, b, revision, at)
+		if err == nil {
+			err = w.remade(ctx, &in, s)
+		}
 		if err != nil {
 			return in, err
 		}
@@ -119,8 +128,11 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 
 func (in *brought) verify(t *Policy, c *gitrepo.Commit, step lcm.Revision, at time.Time) (signed, error) {
 	key, bad := t.keys.verify(c.Signature, c.Payload, at)
-	if bad == nil {
-		return signed{c, key.Owner}, nil
+	switch {
+	case bad == nil && key.Owner.forge != nil:
+		return signed{Commit: c, forge: key.Owner.forge}, nil
+	case bad == nil:
+		return signed{Commit: c, signer: key.Owner}, nil
 	}
 	reason := bad.reason
 	if c.ID != step {
@@ -130,10 +142,8 @@ func (in *brought) verify(t *Policy, c *gitrepo.Commit, step lcm.Revision, at ti
 	if !adoptable(bad.rule) {
 		return signed{}, refusal
 	}
-	if in.lacking == nil {
-		in.lacking = refusal
-	}
-	return signed{c, nil}, nil
+	in.lacks(refusal)
+	return signed{Commit: c}, nil
 }
 
 // name is the principal's; "" for nobody's.
@@ -142,6 +152,13 @@ func (s signed) name() string {
 		return ""
 	}
 	return s.signer.Name
+}
+
+func (s signed) forgeName() string {
+	if s.forge == nil {
+		return ""
+	}
+	return s.forge.Name
 }
 
 // bounds refuses what may not be in a repository of ours at all, whoever consents.

@@ -35,12 +35,15 @@ func (v Verified) Steps() []Step { return v.steps }
 // Step is one first-parent step that was judged and believed.
 type Step struct {
 	Parent, Commit    lcm.Revision
-	Signer            string        // principal; whoever Author and Committer say counts for nothing. "" only if Adopted
+	Signer            string        // principal; whoever Author and Committer say counts for nothing. "" only if Adopted, or made by a forge
+	Forge             string        // the forge that made the commit, and whose merge was made again; "" for none
+	Squashed          lcm.Revision  // the head of the pull request that Commit squashes, which was judged; "" for none
 	Adopted           bool          // believed by signed approvals alone, for want of a signature on some commit
 	Author, Committer gitrepo.Ident // as the commit claims
 	FirstSeen         time.Time     // as of when keys were judged
 	Approvers         []string      // principals whose consent counted for some path, sorted; nobody's if nothing changed
 	SignedApprovers   []string      // those of them whose signed approval did
+	Reviewers         []string      // those of them who were counted by nothing but a review at a forge
 	Changed           []gitrepo.Change
 	Judged            []Judged // how each rule was met
 

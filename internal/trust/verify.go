@@ -32,6 +32,14 @@ type Config struct {
 	// and the commits of the current walk count as accepted: last without regard to its age.
 	AcceptedAt func(lcm.Revision) (time.Time, bool)
 
+	// Squashed returns the heads of pull requests of which a commit may be the squash, the likeliest first.
+	// Whoever tells them need not be believed: the merge is made again, and judged. nil: none is known.
+	Squashed func(context.Context, *gitrepo.Commit) ([]lcm.Revision, error)
+
+	// Reviews returns what forges were told of a step: the reviews of the pull request that a commit of the
+	// branch merges. They are asked for only where they would decide. nil: there are none.
+	Reviews func(ctx context.Context, step *gitrepo.Commit) ([]Review, error)
+
 	// Cache spares work between calls; nil keeps nothing.
 	Cache *Cache
 }

@@ -50,7 +50,7 @@ func TestForkFarBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	side, err := walk.brought(t.Context(), merge)
+	side, err := walk.brought(t.Context(), merge.ID, merge.Parents[1:])
 	if err != nil || len(side) != 1 {
 		t.Errorf("%d commits, %v: want one, that of an earlier merge being known", len(side), err)
 	}
@@ -88,7 +88,7 @@ func TestBroughtIsTheSetDifference(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			side, err := walk.brought(t.Context(), commit)
+			side, err := walk.brought(t.Context(), commit.ID, commit.Parents[min(1, len(commit.Parents)):])
 			if err != nil {
 				t.Fatal(err)
 			}
