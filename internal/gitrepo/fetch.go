@@ -169,7 +169,8 @@ func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Ha
 	return nil
 }
 
-// approvalNames lists the approvals of the remote, at most maxApprovals, leaving out what is no name.
+// approvalNames lists the approvals of the remote, at most maxApprovals, leaving out what is no name. The
+// heartbeat is among them and comes first, so that no flood of approvals crowds it out.
 func approvalNames(remote map[string]plumbing.Hash) []string {
 	var names []string
 	for name := range remote {
@@ -178,6 +179,9 @@ func approvalNames(remote map[string]plumbing.Hash) []string {
 		}
 	}
 	slices.Sort(names)
+	if at, ok := slices.BinarySearch(names, heartbeatRef); ok {
+		names = slices.Insert(slices.Delete(names, at, at+1), 0, heartbeatRef)
+	}
 	return names[:min(len(names), maxApprovals)]
 }
 

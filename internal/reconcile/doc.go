@@ -4,6 +4,7 @@
 //
 //	fetch    gitrepo   the mirror follows the protected branch
 //	verify   trust     every step since the last accepted revision is signed and approved, or refused
+//	sight    sighting.go   when that was, and whether the server seems to withhold commits: an alarm, never a stop
 //	changed  work.go   which namespaces the difference between two trees concerns
 //	load     tree      settings, layout, and, a service at a time, documents
 //	resolve  tree      inheritance, tombstones, references, routes

@@ -33,6 +33,7 @@ type Config struct {
 	Opener       *sopsfile.Opener // nil: no secret opens, and what has one is held
 	Targets      map[string]Target
 	Key          masterkey.Key
+	Freshness    Freshness
 	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
 	Log          *slog.Logger     // nil: no log
 	Now          func() time.Time // nil: time.Now
@@ -53,6 +54,7 @@ type Reconciler struct {
 	edition     string // what judges besides the repository: when it changes, everything is judged again
 	packs       check.Packs
 	trusted     trust.Cache // spares the next pass what this one verified
+	seen        sightings   // of the remote
 }
 
 // New returns a reconciler.
@@ -93,6 +95,9 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	verified, err := r.verify(ctx, head, o, report)
+	if err == nil {
+		err = r.sight(verified, o, report)
+	}
 	if err != nil || verified.IsZero() {
 		return report.publish(r, err)
 	}
@@ -143,6 +148,7 @@ func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	head, err := r.Repo.Fetch(ctx)
+	r.seen.heard(r.Now(), err)
 	if err != nil {
 		return "", fmt.Errorf("fetching the repository: %w", err)
 	}

@@ -20,6 +20,7 @@ type Report struct {
 	Revision lcm.Revision    // what is believed of it; "" for nothing
 	Refusal  *trust.Refusal  // why the rest is not believed
 	ByHand   *state.Override // that an operator, not trust, accepted Revision; nil from the next regular commit on
+	Stale    string          // why the heartbeat raises an alarm; "" for none. It stops nothing.
 	// HeldWhole says that the settings can't be used: every namespace stays as it is. Findings say why.
 	HeldWhole bool
 	Findings  []diag.Finding // of the settings, and all warnings
@@ -128,6 +129,9 @@ func (p *Report) log(r *Reconciler) {
 	}
 	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", changes,
 		"held", len(p.Held), "failed", len(p.Failed), "dryRun", p.dryRun, "took", p.Took}
+	if p.Stale != "" {
+		r.Log.Error("STALE", "repository", r.Repository, "reason", p.Stale)
+	}
 	if p.Refusal != nil {
 		r.Log.Error("pass refused", append(attrs, "reason", p.Refusal.Error())...)
 		return

@@ -34,6 +34,7 @@ type world struct {
 	key    masterkey.Key
 	age    string // recipient
 	faults map[string]*faulty
+	fresh  Freshness // that start gives to the reconciler
 	r      *Reconciler
 }
 
@@ -127,7 +128,7 @@ func (w *world) start() {
 	share, err := ParseShare("10%")
 	w.check(err)
 	w.r, err = New(Config{Repository: "test-config", Branch: "main", Tenants: []string{"*"}, Introduction: w.intro, Repo: mirror, State: st, Opener: opener,
-		Targets: targets, Key: w.key, MaxDeletes: share, Now: func() time.Time { return w.now }})
+		Targets: targets, Key: w.key, MaxDeletes: share, Freshness: w.fresh, Now: func() time.Time { return w.now }})
 	w.check(err)
 	w.Cleanup(w.stop)
 }

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -47,16 +46,10 @@ func (a Approval) Statement() ([]byte, error) {
 // Sign makes the document of an approval: its statement on one line, then the armored signature over
 // that line without its end. An SSH signature must be of ApprovalNamespace.
 func (a Approval) Sign(sign gitrepo.Signer) ([]byte, error) {
-	statement, err := a.Statement()
-	if err != nil {
-		return nil, err
+	document, err := signStatement(a.Statement, sign)
+	if err == nil {
+		_, err = parseApproval(document) // what we write must be what we read
 	}
-	armored, err := sign(statement)
-	if err != nil {
-		return nil, err
-	}
-	document := bytes.Join([][]byte{statement, bytes.TrimRight(armored, "\n"), nil}, []byte("\n"))
-	_, err = parseApproval(document) // what we write must be what we read
 	return document, err
 }
 
@@ -68,14 +61,12 @@ type approval struct {
 
 // parseApproval reads a document. Its statement must be canonical, so that there is one way to write it.
 func parseApproval(document []byte) (*approval, error) {
-	statement, signature, ok := bytes.Cut(document, []byte("\n"))
-	if !ok || len(document) > gitrepo.MaxApprovalBytes {
-		return nil, errors.New("it is not a line of JSON with a signature below")
-	}
 	var j approvalJSON
-	d := json.NewDecoder(bytes.NewReader(statement))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&j); err != nil || j.APIVersion != lcm.APIVersion || j.Kind != approvalKind {
+	statement, signature, err := readStatement(document, &j)
+	if err != nil {
+		return nil, err
+	}
+	if j.APIVersion != lcm.APIVersion || j.Kind != approvalKind {
 		return nil, errors.New("its statement is not that of an approval")
 	}
 	a := &approval{Approval{j.Repository, j.Branch, j.Base, j.Head, j.Adopt}, statement, signature}

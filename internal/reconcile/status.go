@@ -1,0 +1,172 @@
+package reconcile
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/state"
+)
+
+// Status is where a repository stands, as the daemon knows it without asking anybody. As JSON it is
+// lcm.status/v1. It holds no value.
+type Status struct {
+	Schema       string          `json:"schema"`
+	At           time.Time       `json:"at"`
+	Repository   string          `json:"repository"`
+	Branch       string          `json:"branch"`
+	Introduction lcm.Revision    `json:"introduction"`
+	Accepted     *Accepted       `json:"accepted"`  // null: nothing was ever accepted
+	Processed    lcm.Revision    `json:"processed"` // the revision that was last carried out as far as that could be done
+	Head         lcm.Revision    `json:"head"`      // of the branch, as last fetched
+	Refusal      *state.Refusal  `json:"refusal"`   // why not all up to the head is believed
+	ByHand       *state.Override `json:"byHand"`    // that an operator, not trust, accepted the revision
+	Held         []StatusHeld    `json:"held"`
+	Failed       []StatusFailed  `json:"failed"`
+	Fetch        StatusFetch     `json:"fetch"`
+	Heartbeat    *StatusBeat     `json:"heartbeat"` // null: none is asked for
+	Ready        bool            `json:"ready"`
+	NotReady     []string        `json:"notReady"` // why it is not
+}
+
+// Accepted is the revision that is believed, and since when.
+type Accepted struct {
+	Revision lcm.Revision `json:"revision"`
+	Since    time.Time    `json:"since"`
+}
+
+// StatusHeld is a namespace that stays at its last good revision.
+type StatusHeld struct {
+	Namespace lcm.Namespace  `json:"namespace"`
+	Since     lcm.Revision   `json:"since"`
+	Serving   lcm.Revision   `json:"serving"` // "" for nothing
+	Findings  []diag.Finding `json:"findings"`
+}
+
+// StatusFailed is a namespace that some targets did not take.
+type StatusFailed struct {
+	Namespace lcm.Namespace `json:"namespace"`
+	Targets   []string      `json:"targets"`
+}
+
+// StatusFetch is how fresh the mirror is.
+type StatusFetch struct {
+	At    *time.Time `json:"at"`         // of the last successful fetch; null: never
+	Age   *float64   `json:"ageSeconds"` // null: never
+	Stale bool       `json:"stale"`
+	Error string     `json:"error"` // why the fetch after it failed, as far as this process knows
+}
+
+// StatusBeat is how fresh the newest heartbeat is.
+type StatusBeat struct {
+	MaxAge  float64      `json:"maxAgeSeconds"`
+	At      *time.Time   `json:"at"` // null: none was ever seen
+	Age     *float64     `json:"ageSeconds"`
+	By      string       `json:"by"`
+	Head    lcm.Revision `json:"head"`
+	Stale   bool         `json:"stale"`
+	Problem string       `json:"problem"` // why what lies in its place now does not count
+}
+
+// ReadStatus reads the status from a state, at which no daemon needs to be. It needs of cfg the names, the
+// introduction, Freshness, State and Now.
+func ReadStatus(cfg Config) (*Status, error) {
+	if cfg.State == nil || cfg.Now == nil {
+		return nil, errors.New("reconcile: incomplete configuration")
+	}
+	return (&Reconciler{Config: cfg}).Status()
+}
+
+// Status returns where the repository stands. It may be called while passes run.
+func (r *Reconciler) Status() (*Status, error) {
+	now := r.Now()
+	s := &Status{Schema: "lcm.status/v1", At: now.UTC(), Repository: r.Repository, Branch: r.Branch, Introduction: r.Introduction,
+		Held: []StatusHeld{}, Failed: []StatusFailed{}, NotReady: []string{}}
+	if err := s.believed(r); err != nil {
+		return nil, err
+	}
+	if err := s.pending(r.State); err != nil {
+		return nil, err
+	}
+	seen, err := r.sighting()
+	if err != nil {
+		return nil, err
+	}
+	s.Head, s.Refusal, s.Fetch.Error = seen.Head, seen.Refusal, r.seen.lastFailure()
+	s.fresh(r.Freshness, seen, now)
+	s.Ready = len(s.NotReady) == 0
+	return s, nil
+}
+
+func (s *sightings) lastFailure() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}
+
+func (s *Status) believed(r *Reconciler) error {
+	ratchet, _, err := r.State.Ratchet()
+	if err != nil {
+		return err
+	}
+	if s.Processed = ratchet.Processed; ratchet.Accepted == "" {
+		s.NotReady = append(s.NotReady, "no revision was accepted yet")
+		return nil
+	}
+	since, _, err := r.State.AcceptedAt(ratchet.Accepted)
+	if err != nil {
+		return err
+	}
+	s.Accepted = &Accepted{ratchet.Accepted, since}
+	s.ByHand, err = r.byHand(ratchet.Accepted)
+	return err
+}
+
+func (s *Status) pending(db *state.DB) error {
+	pending, err := db.Pending()
+	if err != nil {
+		return err
+	}
+	for _, ns := range slices.SortedFunc(maps.Keys(pending), func(a, b lcm.Namespace) int { return strings.Compare(a.String(), b.String()) }) {
+		n := pending[ns]
+		if len(n.Held) > 0 {
+			s.Held = append(s.Held, StatusHeld{ns, n.Since, n.Revision, n.Held})
+		}
+		if len(n.Failed) > 0 {
+			s.Failed = append(s.Failed, StatusFailed{ns, n.Failed})
+		}
+	}
+	return nil
+}
+
+// fresh tells how old what was seen is, and whether that is too old.
+func (s *Status) fresh(f Freshness, seen state.Sighting, now time.Time) {
+	if !seen.Fetched.IsZero() {
+		s.Fetch.At, s.Fetch.Age = age(seen.Fetched, now)
+	}
+	if why := f.fetchStale(seen, now); why != "" {
+		s.Fetch.Stale = true
+		s.NotReady = append(s.NotReady, why)
+	}
+	if f.MaxHeartbeatAge == 0 {
+		return
+	}
+	s.Heartbeat = &StatusBeat{MaxAge: f.MaxHeartbeatAge.Seconds(), Problem: seen.Problem}
+	if h := seen.Heartbeat; h != nil {
+		s.Heartbeat.At, s.Heartbeat.Age = age(h.At, now)
+		s.Heartbeat.By, s.Heartbeat.Head = h.By, h.Head
+	}
+	if why := f.heartbeatStale(seen, now); why != "" {
+		s.Heartbeat.Stale = true
+		s.NotReady = append(s.NotReady, why)
+	}
+}
+
+func age(at, now time.Time) (*time.Time, *float64) {
+	utc, seconds := at.UTC(), now.Sub(at).Seconds()
+	return &utc, &seconds
+}
