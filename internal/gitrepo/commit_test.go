@@ -203,27 +203,3 @@ func TestParseCommitAccepts(t *testing.T) {
 		})
 	}
 }
-
-func FuzzParseCommit(f *testing.F) {
-	f.Add([]byte(head + "\nm\n"))
-	f.Add([]byte(head + "encoding x\nmergetag object z\n type y\n" + sig + "\nm\n"))
-	f.Add([]byte(treeLine + people + "\n"))
-	f.Add([]byte(head + sig + sig + "\n"))
-	f.Add([]byte("tree \n\n"))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, err := parseCommit("x", raw)
-		if err != nil {
-			return
-		}
-		// What is accepted can be written in one way only: payload and signature give the bytes back.
-		back := c.Payload
-		if c.Signature != nil {
-			folded := "gpgsig " + strings.ReplaceAll(strings.TrimSuffix(string(c.Signature), "\n"), "\n", "\n ") + "\n"
-			at := bytes.Index(back, []byte("\n\n")) + 1
-			back = bytes.Join([][]byte{back[:at], []byte(folded), back[at:]}, nil)
-		}
-		if !bytes.Equal(back, raw) && !bytes.Contains(raw, []byte("\ngpgsig-sha256 ")) {
-			t.Errorf("%q\nbecame\n%q", raw, back)
-		}
-	})
-}
