@@ -349,23 +349,3 @@ func TestApprovalTrailers(t *testing.T) {
 		t.Error("a huge one is read")
 	}
 }
-
-func FuzzApproval(f *testing.F) {
-	a := Approval{Repository: "r", Branch: "b", Base: lcm.Revision(strings.Repeat("1", 40)), Head: lcm.Revision(strings.Repeat("2", 40))}
-	f.Add(must(a.Sign(approver("alice"))))
-	a.Adopt = true
-	f.Add(must(a.Sign(approver("alice"))))
-	f.Fuzz(func(t *testing.T, document []byte) {
-		for _, d := range append(approvalTrailers(string(document)), document) {
-			if a, err := parseApproval(d); err == nil {
-				again := must(a.Statement())
-				if !bytes.HasPrefix(d, append(again, '\n')) {
-					t.Errorf("%q is read as %q", d, again)
-				}
-			}
-		}
-		if got := approvalTrailers(ApprovalTrailer(document)); len(document) > 0 && len(document) <= gitrepo.MaxApprovalBytes && (len(got) != 1 || !bytes.Equal(got[0], document)) {
-			t.Errorf("%q becomes %q", document, got)
-		}
-	})
-}

@@ -40,16 +40,18 @@ func entity(t *testing.T, name string, c *packet.Config) *openpgp.Entity {
 
 func armored(t *testing.T, kind string, write func(b *bytes.Buffer) error) string {
 	t.Helper()
+	return armorOf(kind, write)
+}
+
+func armorOf(kind string, write func(b *bytes.Buffer) error) string {
 	var raw, out bytes.Buffer
 	if err := write(&raw); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	w := must(armor.Encode(&out, kind, map[string]string{"Comment": "test"}))
-	if _, err := w.Write(raw.Bytes()); err != nil {
-		t.Fatal(err)
-	}
+	must(w.Write(raw.Bytes()))
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return out.String()
 }
