@@ -3,7 +3,7 @@ GO ?= go
 BIN := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench build rules
+.PHONY: help demo test lint bench fuzz build rules
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,3 +26,6 @@ lint: ## gofmt, vet, staticcheck
 
 bench: ## measure passes beside git, sops, cue and conftest
 	@GO="$(GO)" scripts/bench
+
+fuzz: ## run each fuzzer for a minute (scripts/fuzz 10m: longer)
+	@GO="$(GO)" scripts/fuzz
