@@ -38,6 +38,8 @@ var layers = map[string]string{
 	"internal/state":                 "lcm diag store",
 	"internal/tree":                  "lcm diag strictyaml",
 	"internal/trust":                 "lcm canonjson diag strictyaml gitrepo tree",
+	"internal/yamledit":              "diag strictyaml",
+	"internal/policyfile":            "lcm diag trust yamledit",
 	"internal/schema":                "lcm diag schemas/cue",
 	"internal/policy":                "lcm diag leak policies/rego",
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",
@@ -49,7 +51,7 @@ var layers = map[string]string{
 	"bench": "lcm gitrepo masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "diag check",
-	"cmd/lcm":        "lcm diag gitrepo tree trust",
+	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",
 	"cmd/reconciler": "lcm diag strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",
 }
 

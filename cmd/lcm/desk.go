@@ -67,6 +67,18 @@ func (c *cli) openDesk(any string, local bool) (d *desk, err error) {
 	return d, nil
 }
 
+// unborn reports whether the repository is there and has no commit yet.
+func (c *cli) unborn() bool {
+	repo, err := gitrepo.Open(c.repo, gitrepo.Limits{})
+	if err != nil {
+		return false
+	}
+	defer repo.Close()
+	_, err = repo.Resolve("HEAD")
+	all, listErr := repo.Branches()
+	return err != nil && listErr == nil && len(all) == 0
+}
+
 func (d *desk) resolveTip(base string, local bool) (lcm.Revision, error) {
 	if base != "" {
 		rev, err := d.repo.Resolve(base)

@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/user"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"text/template"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
-
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/policyfile"
+	"github.com/spf13/cobra"
 )
 
 // newRepository is what lcm init is told.
@@ -24,13 +20,8 @@ type newRepository struct {
 	Org        string
 	Branch     string
 	Recipients []string // age
-	Admins     []admin
+	Policy     string   // the text of .lcm/trust.yaml
 }
-
-type admin struct{ Name, Key string }
-
-// Approvals is how many admins a change of the settings needs: two as soon as there are two.
-func (r newRepository) Approvals() int { return min(2, len(r.Admins)) }
 
 func (c *cli) initCommand() *cobra.Command {
 	var (
@@ -48,10 +39,15 @@ func (c *cli) initCommand() *cobra.Command {
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			if r.Admins, err = readAdmins(admins); err != nil {
+			if err := r.check(); err != nil {
 				return err
 			}
-			if err := r.check(); err != nil {
+			people, err := c.readPeople(admins, "")
+			if err != nil {
+				return err
+			}
+			r.Policy, err = c.firstPolicy(policyfile.NewPolicy{Repository: r.Name, Branch: r.Branch, Admins: people})
+			if err != nil {
 				return err
 			}
 			return c.initialise(dir, r)
@@ -61,64 +57,9 @@ func (c *cli) initCommand() *cobra.Command {
 	f.StringVar(&r.Name, "name", "config", "the repository's name, which the daemon must be given too")
 	f.StringVar(&r.Org, "org", "my-org", "the first tenant")
 	f.StringVar(&r.Branch, "branch", "main", "the protected branch")
-	f.StringArrayVar(&admins, "admin", nil, "a global admin as `NAME=FILE.pub`, an SSH public key; repeatable (default: you, with ~/.ssh/id_ed25519.pub)")
+	f.StringArrayVar(&admins, "admin", nil, adminUsage)
 	f.StringArrayVar(&r.Recipients, "age", nil, "an age `RECIPIENT` that secrets are sealed to; repeatable (without any, the repository takes no secrets yet)")
 	return cmd
-}
-
-// readAdmins reads NAME=FILE pairs. Without any it is who types, with the usual key.
-func readAdmins(pairs []string) ([]admin, error) {
-	if len(pairs) == 0 {
-		u, err := user.Current()
-		if err != nil {
-			return nil, usagef("say who the admins are: --admin NAME=FILE.pub")
-		}
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, usagef("say who the admins are: --admin NAME=FILE.pub")
-		}
-		pairs = []string{nameOf(u.Username) + "=" + filepath.Join(home, ".ssh", "id_ed25519.pub")}
-	}
-	var out []admin
-	for _, p := range pairs {
-		name, file, ok := strings.Cut(p, "=")
-		if !ok || !lcm.ValidName(name) {
-			return nil, usagef("--admin is NAME=FILE.pub, NAME being small letters, digits and hyphens, not %q", p)
-		}
-		key, err := readPublicKey(file)
-		if err != nil {
-			return nil, usagef("the key of %s: %v", name, err)
-		}
-		out = append(out, admin{name, key})
-	}
-	return out, nil
-}
-
-var notName = regexp.MustCompile(`[^a-z0-9]+`)
-
-func nameOf(s string) string {
-	if s = strings.Trim(notName.ReplaceAllString(strings.ToLower(s), "-"), "-"); !lcm.ValidName(s) {
-		return "admin"
-	}
-	return s
-}
-
-// readPublicKey reads an OpenSSH public key, and takes care that it is no private one.
-func readPublicKey(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", fmt.Errorf("%w: make one with ssh-keygen -t ed25519", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, 64<<10))
-	if err != nil {
-		return "", err
-	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey(data)
-	if err != nil {
-		return "", fmt.Errorf("%s is not an OpenSSH public key (a file that ends in .pub)", file)
-	}
-	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), nil
 }
 
 var ageRecipient = regexp.MustCompile(`^age1[02-9ac-hj-np-z]{58}$`)
@@ -132,13 +73,6 @@ func (r newRepository) check() error {
 	}
 	if !branchName.MatchString(r.Branch) {
 		return usagef("--branch is the name of a branch such as main, not %q", r.Branch)
-	}
-	names, keys := map[string]bool{}, map[string]bool{}
-	for _, a := range r.Admins {
-		if names[a.Name] || keys[a.Key] {
-			return usagef("--admin %s: a name and a key stand for one person each", a.Name)
-		}
-		names[a.Name], keys[a.Key] = true, true
 	}
 	for _, a := range r.Recipients {
 		if !ageRecipient.MatchString(a) {
@@ -173,18 +107,7 @@ limits: {maxDeletes: 10%}
     age:{{range .Recipients}}
       - {{.}}{{end}}
 {{end}}`},
-	{".lcm/trust.yaml", `apiVersion: lcm/v1
-kind: TrustPolicy
-repository: "{{.Name}}"
-branch: {{.Branch}}
-version: 1
-principals:{{range .Admins}}
-  {{.Name}}: {roles: [global-admin], keys: [{ssh: "{{.Key}}"}]}{{end}}
-rules:
-  - {paths: ["**"], roles: ["*"], approvals: 1}
-  - {paths: [".lcm/**", ".sops.yaml", "lcm.yaml", "schemas/**", "policies/**"], roles: [global-admin], approvals: {{.Approvals}}}
-  - {paths: ["namespaces/*/*/*/production/**"], roles: [global-admin, tenant-admin, operator], approvals: {{.Approvals}}, rollbackApprovals: 1}
-`},
+	{".lcm/trust.yaml", `{{.Policy}}`},
 	{"namespaces/{{.Org}}/platform/hello/base/greeting.yaml", `apiVersion: lcm/v1
 kind: Config
 metadata:

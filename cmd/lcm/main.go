@@ -33,7 +33,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := (&cli{stdout: stdout, stderr: stderr}).root()
+	root := (&cli{stdin: os.Stdin, stdout: stdout, stderr: stderr}).root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -49,12 +49,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 type cli struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	repo           string
 	format         string
 	key            string // file of the key to sign with
 	branch         string // the protected one; "" for what the policy says
 	base           string // a revision of it; "" for its tip
+	dryRun         bool
 }
 
 func (c *cli) root() *cobra.Command {

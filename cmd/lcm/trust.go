@@ -20,6 +20,8 @@ func (c *cli) trustCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.trustShowCommand(), c.whoMayCommand(), c.trustExplainCommand(), c.trustCheckCommand())
+	cmd.AddCommand(c.trustInitCommand(), c.trustAddCommand(), c.addKeyCommand(), c.rotateKeyCommand(), c.revokeCommand(),
+		c.roleCommand(), c.approvalsCommand(), c.tenantCommand())
 	return cmd
 }
 

@@ -31,7 +31,7 @@ func TestTrustScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setupTrust,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"as": cmdAs},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"as": cmdAs, "lint": cmdLint},
 	})
 }
 
@@ -64,6 +64,11 @@ func setupTrust(env *testscript.Env) error {
 			return err
 		}
 		public[name] = line
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, ssh.FingerprintSHA256(key))
 	}
 	config := "[user]\nname = Somebody\nemail = somebody@example.org\n[gpg]\nformat = ssh\n[init]\ndefaultBranch = main\n[advice]\ndetachedHead = false\n"
 	file := filepath.Join(env.WorkDir, "gitconfig")

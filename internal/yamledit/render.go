@@ -43,7 +43,7 @@ func flow(v any) string {
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	case string:
-		return scalar(v)
+		return Scalar(v)
 	}
 	return fmt.Sprint(v)
 }
@@ -53,7 +53,7 @@ func flowField(f Field) string {
 	if f.Key == "" {
 		return flow(f.Value)
 	}
-	return scalar(f.Key) + ": " + flow(f.Value)
+	return Scalar(f.Key) + ": " + flow(f.Value)
 }
 
 // bare is what needs no quotes: words that mean nothing else in YAML, and times.
@@ -62,11 +62,22 @@ var (
 	word = []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 )
 
-func scalar(s string) string {
+// Scalar writes a text as it stands in YAML, in quotes where it needs them.
+func Scalar(s string) string {
 	if bare.MatchString(s) && !slices.Contains(word, strings.ToLower(s)) {
 		return s
 	}
 	return strconv.QuoteToGraphic(s)
+}
+
+// Entry writes an entry of a mapping that is indented so far, in one line if it is short: if none of its lists holds
+// more than one mapping, and no text has several lines.
+func Entry(f Field, indent int) string {
+	m, _ := f.Value.(Mapping)
+	return block(f, indent, slices.ContainsFunc(m, func(f Field) bool {
+		s, ok := f.Value.([]any)
+		return ok && len(s) > 1 && hasMapping(s)
+	}))
 }
 
 // block writes an entry of a mapping, or an element of a sequence, over as many lines as it needs: what holds
@@ -75,7 +86,7 @@ func block(f Field, indent int, nested bool) string {
 	pad := strings.Repeat(" ", indent)
 	head := pad + "- "
 	if f.Key != "" {
-		head = pad + scalar(f.Key) + ":"
+		head = pad + Scalar(f.Key) + ":"
 	}
 	switch v := f.Value.(type) {
 	case string:
