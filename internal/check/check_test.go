@@ -234,7 +234,7 @@ func TestOpened(t *testing.T) {
 		{map[string]any{"key": map[string]any{"canary": "x"}}, []string{chat + "development/a.sops.yaml:8:10 schema/type"}},
 		{map[string]any{}, []string{chat + "development/a.sops.yaml:8:5 schema/required"}},
 	} {
-		got := rules.Namespace(t.Context(), loaded.Resolve(namespace("development")), map[string]lcm.Secret{"a": lcm.NewSecret(test.data)})
+		got := rules.Namespace(t.Context(), loaded.Resolve(namespace("development")), &Known{Opened: map[string]lcm.Secret{"a": lcm.NewSecret(test.data)}})
 		if d := cmp.Diff(test.want, short(got)); d != "" {
 			t.Errorf("findings (-want +got):\n%s", d)
 		}

@@ -14,20 +14,36 @@ import (
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
-// Namespace checks what one namespace resolves to, and that nothing in its files is disclosed. opened holds
-// the opened secrets by key; nil where they can't be opened, as in the linter. The findings of resolution
-// itself are not repeated. It is safe for concurrent use.
-func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, opened map[string]lcm.Secret) []diag.Finding {
+// Known is what only the daemon knows of a namespace, by key.
+type Known struct {
+	Opened map[string]lcm.Secret
+	// Changes are who answers for the entries. They are needed only if the rules ask, and then an entry
+	// without any is refused.
+	Changes map[string][]*Change
+}
+
+// Change is one step that brought a document to its present state.
+type Change = policy.Change
+
+// Asks reports whether rules of the repository's own look at input.change.
+func (r *Rules) Asks() bool { return len(r.policy.Askers()) > 0 }
+
+// Namespace checks what one namespace resolves to, and that nothing in its files is disclosed. known is nil in
+// the linter, which opens nothing and knows nobody. The findings of resolution itself are not repeated. It
+// is safe for concurrent use.
+func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, known *Known) []diag.Finding {
 	var out []diag.Finding
 	facts := newFacts(res)
 	for _, e := range res.Entries {
 		findings := r.standing(e)
-		if s, ok := opened[e.Address.Key]; ok && !diag.Failed(findings) {
-			findings = append(findings, r.openedSecret(e, s)...)
+		if known != nil && !diag.Failed(findings) {
+			if s, ok := known.Opened[e.Address.Key]; ok {
+				findings = append(findings, r.openedSecret(e, s)...)
+			}
 		}
 		// A document of the wrong shape is not put before the policies: they would only say it again.
 		if !diag.Failed(findings) {
-			findings = append(findings, r.policies(ctx, e, facts)...)
+			findings = append(findings, r.policies(ctx, e, facts, known)...)
 		}
 		out = append(out, findings...)
 	}
@@ -131,10 +147,15 @@ func (r *Rules) openedSecret(e *tree.Entry, s lcm.Secret) []diag.Finding {
 	return out
 }
 
-func (r *Rules) policies(ctx context.Context, e *tree.Entry, facts facts) []diag.Finding {
+func (r *Rules) policies(ctx context.Context, e *tree.Entry, facts facts, known *Known) []diag.Finding {
 	in, ok := r.input(e, facts)
 	if !ok {
 		return nil
+	}
+	if known != nil && r.Asks() {
+		if in.Changes = known.Changes[e.Address.Key]; len(in.Changes) == 0 {
+			return []diag.Finding{diag.Errorf(e.Position(), "policy/change", "%s", unknownChange)}
+		}
 	}
 	verdicts, err := r.policy.Evaluate(ctx, in)
 	if wrong := new(policy.OutputError); errors.As(err, &wrong) {
@@ -149,6 +170,8 @@ func (r *Rules) policies(ctx context.Context, e *tree.Entry, facts facts) []diag
 	}
 	return out
 }
+
+const unknownChange = "rules of the repository's own ask who changed this, and the daemon does not know: too many steps changed it or something with it; change it once more, by itself"
 
 func at(e *tree.Entry, v schema.Violation) diag.Position {
 	if v.Key {

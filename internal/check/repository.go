@@ -25,6 +25,9 @@ func Repository(ctx context.Context, fsys fs.FS) ([]diag.Finding, error) {
 	if t == nil || rules == nil {
 		return diag.Sort(Withheld(findings)), nil
 	}
+	for _, at := range rules.policy.Askers() {
+		findings = append(findings, diag.Warnf(at, "policy/change", "this rule looks at input.change, which only the daemon knows: it is not judged here"))
+	}
 	namespaces := t.Namespaces()
 	each := make([][]diag.Finding, len(namespaces))
 	g, ctx := errgroup.WithContext(ctx)

@@ -23,6 +23,7 @@ type Entry struct {
 	Meta    store.Meta   // Version and Revision are filled in by Compute
 	Steps   uint64       // how many commits since the last pass changed it; counts as at least 1
 	Commit  lcm.Revision // the last of them
+	Changed lcm.Revision // the last that changed it or its metadata; "" if nobody asked
 }
 
 // Holding is what one target holds of a namespace, and what is known of it.
@@ -169,7 +170,7 @@ func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 			p.Held = append(p.Held, foreign(e, item))
 			continue
 		}
-		inventory[e.Address.Key] = state.Owned{Meta: c.Meta, Fields: e.Fields}
+		inventory[e.Address.Key] = state.Owned{Meta: c.Meta, Fields: e.Fields, Changed: e.Changed}
 		if c.Action != "" {
 			b.Changes = append(b.Changes, *c)
 			p.Changes = append(p.Changes, describe(e, c.Action, h.Owned[e.Address.Key]))

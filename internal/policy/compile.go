@@ -26,6 +26,11 @@ const (
 // compile makes a pack of modules given by path. Packages named in reserved are refused. It returns
 // nil, and why, if anything is wrong; findings beside a pack are warnings.
 func compile(ctx context.Context, sources map[string][]byte, reserved []string) (*pack, []diag.Finding) {
+	return compileWithout(ctx, sources, reserved, nil)
+}
+
+// compileWithout is compile as if the rules at some places were not there.
+func compileWithout(ctx context.Context, sources map[string][]byte, reserved []string, gone map[diag.Position]bool) (*pack, []diag.Finding) {
 	if f := oversize(sources); len(f) > 0 {
 		return nil, f
 	}
@@ -43,7 +48,7 @@ func compile(ctx context.Context, sources map[string][]byte, reserved []string) 
 				done <- result{nil, []diag.Finding{diag.Errorf(first(sources), "policy/compile", "the rules make the Rego compiler fail: simplify them")}}
 			}
 		}()
-		p, f := compileAll(ctx, sources, reserved)
+		p, f := compileAll(ctx, sources, reserved, gone)
 		done <- result{p, f}
 	}()
 	select {
@@ -71,7 +76,7 @@ func oversize(sources map[string][]byte) (findings []diag.Finding) {
 	return findings
 }
 
-func compileAll(ctx context.Context, sources map[string][]byte, reserved []string) (*pack, []diag.Finding) {
+func compileAll(ctx context.Context, sources map[string][]byte, reserved []string, gone map[diag.Position]bool) (*pack, []diag.Finding) {
 	caps := capabilities()
 	modules := make(map[string]*ast.Module, len(sources))
 	var findings []diag.Finding
@@ -81,6 +86,7 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 			findings = append(findings, compileFindings(err, file)...)
 			continue
 		}
+		m.Rules = slices.DeleteFunc(m.Rules, func(r *ast.Rule) bool { return gone[position(r.Location)] })
 		modules[file] = m
 		findings = append(findings, misplaced(m, reserved)...)
 	}
@@ -94,6 +100,7 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 	if c.Compile(modules); c.Failed() {
 		return nil, compileFindings(c.Errors, "")
 	}
+	p.askers = askers(modules, c)
 	if err := p.prepare(ctx, c); err != nil {
 		return nil, compileFindings(err, first(sources).File)
 	}

@@ -24,8 +24,10 @@ type Input struct {
 	References map[string]Reference `json:"references"`
 	// Service is what the namespace holds as a whole; nil: not known.
 	Service *Service `json:"service,omitempty"`
-	// Change is who brought the document to its present state; nil: not known, as in the linter.
-	Change *Change `json:"change,omitempty"`
+	// Changes are the steps that brought the document to its present state. The repository's own rules are
+	// asked about each of them, as input.change; without any, as in the linter, those that look at it are left
+	// out, and what publishes must refuse.
+	Changes []*Change `json:"-"`
 }
 
 // Document is one resolved document. Environment is the one it is resolved for, not the layer it
@@ -94,14 +96,6 @@ type Key struct {
 	Target         string             `json:"target,omitempty"`
 }
 
-// Change tells who answers for the document's present state: principals of the trust policy, and the
-// time (RFC 3339) at which the daemon first saw the revision.
-type Change struct {
-	Signer    string   `json:"signer"`
-	Approvers []string `json:"approvers"`
-	FirstSeen string   `json:"firstSeen,omitempty"`
-}
-
 // object gathers the fields of one object of OPA's.
 type object struct{ pairs [][2]*ast.Term }
 
@@ -119,7 +113,8 @@ var keys = func() map[string]*ast.Term {
 	for _, k := range [...]string{
 		"address", "approvers", "audience", "change", "classification", "credentials", "description", "document", "environment",
 		"file", "firstSeen", "inheritable", "key", "keys", "kind", "labels", "maxClassification", "merge", "metadata", "name", "org",
-		"origin", "owner", "path", "project", "ref", "references", "secrets", "service", "sharedWith", "signer", "spec", "target", "type",
+		"origin", "owner", "path", "paths", "project", "ref", "references", "revision", "roles", "secrets", "service", "sharedWith", "signer", "spec", "target", "type",
+		"vouched",
 	} {
 		m[k] = ast.StringTerm(k)
 	}
@@ -156,13 +151,20 @@ func (o *object) labels(labels map[string]string) {
 
 func (o *object) term() *ast.Term { return ast.ObjectTerm(o.pairs...) }
 
-// value builds OPA's form of the input directly: through JSON it would take ten times as long.
-func (in *Input) value() (ast.Value, error) {
+// with is the object and one field more.
+func (o *object) with(key string, value *ast.Term) *object {
+	more := object{pairs: o.pairs[:len(o.pairs):len(o.pairs)]}
+	more.add(key, value)
+	return &more
+}
+
+// object builds OPA's form of the input directly: through JSON it would take ten times as long.
+func (in *Input) object() (object, error) {
 	document, err := in.Document.term()
 	if err != nil {
-		return nil, err
+		return object{}, err
 	}
-	o, origin := object{pairs: make([][2]*ast.Term, 0, 7)}, object{pairs: make([][2]*ast.Term, 0, 2)}
+	o, origin := object{pairs: make([][2]*ast.Term, 0, 8)}, object{pairs: make([][2]*ast.Term, 0, 2)}
 	o.add("document", document)
 	origin.add("file", ast.StringTerm(in.Origin.File))
 	origin.add("environment", ast.StringTerm(in.Origin.Environment))
@@ -179,10 +181,7 @@ func (in *Input) value() (ast.Value, error) {
 	if in.Service != nil {
 		o.add("service", in.Service.value())
 	}
-	if in.Change != nil {
-		o.add("change", in.Change.value())
-	}
-	return o.term().Value, nil
+	return o, nil
 }
 
 func (d *Document) term() (*ast.Term, error) {
@@ -279,16 +278,4 @@ func (s *Service) value() *ast.Term {
 		s.term = o.term()
 	})
 	return s.term
-}
-
-func (c *Change) value() *ast.Term {
-	var o object
-	o.add("signer", ast.StringTerm(c.Signer))
-	approvers := make([]*ast.Term, len(c.Approvers))
-	for i, a := range c.Approvers {
-		approvers[i] = ast.StringTerm(a)
-	}
-	o.add("approvers", ast.ArrayTerm(approvers...))
-	o.text("firstSeen", c.FirstSeen)
-	return o.term()
 }

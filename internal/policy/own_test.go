@@ -269,6 +269,7 @@ deny contains {"rule": "r", "path": [a, b], "message": "m"} if {
 func TestSecretsStayUnseen(t *testing.T) {
 	p := must(t, judge("x := input"))
 	in := endpoint()
+	in.Changes = []*Change{{}}
 	in.Document.Kind = lcm.KindSecret
 	in.Document.Spec = map[string]any{
 		"type": "api-key", "rotation": map[string]any{"interval": "90d"}, "source": map[string]any{"path": "canary-5f1c"},
@@ -353,7 +354,9 @@ func TestKinds(t *testing.T) {
 		`input.document.kind == "Config" with input as {"document": {"kind": "Config"}}`: true,
 	} {
 		p := must(t, judge(condition+"\nx := 1"))
-		v, err := p.Evaluate(t.Context(), endpoint())
+		in := endpoint()
+		in.Changes = []*Change{{}}
+		v, err := p.Evaluate(t.Context(), in)
 		if err != nil || denied(v, "policy/own/x") != want {
 			t.Errorf("%s: %v, %v", condition, v, err)
 		}

@@ -7,15 +7,18 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
 )
 
 // pack is a number of modules behind prepared queries: one for each kind that some rule names, and one
 // for all other kinds.
 type pack struct {
-	queries  map[string]*query // by kind; "" stands for the others
-	outputs  []output          // sorted
-	packages []string          // sorted
-	confined bool              // evaluate at arm's length: the rules are not ours
+	queries  map[string]*query      // by kind; "" stands for the others
+	outputs  []output               // sorted
+	packages []string               // sorted
+	askers   map[diag.Position]bool // the rules that look at input.change
+	confined bool                   // evaluate at arm's length: the rules are not ours
 	limits   limits
 	stuck    atomic.Bool
 }

@@ -6,6 +6,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -29,6 +30,9 @@ type Verdict struct {
 type Policy struct {
 	base *pack
 	own  *pack // nil: the repository has no rules of its own
+	rest *pack // own without the rules that look at input.change; own itself if there are none
+
+	askers []diag.Position // the rules that look at input.change
 }
 
 // New compiles the base pack and the repository's own modules, given by their paths. Files named
@@ -50,11 +54,33 @@ func New(ctx context.Context, own map[string][]byte) (*Policy, []diag.Finding) {
 	if len(sources) == 0 {
 		return p, nil
 	}
-	if p.own, findings = compile(ctx, sources, p.base.packages); p.own != nil {
-		p.own.confined = true
+	if p.own, findings = compile(ctx, sources, p.base.packages); p.own == nil {
+		return p, findings
+	}
+	p.own.confined = true
+	if p.rest = p.own; len(p.own.askers) > 0 {
+		return p, append(findings, p.divide(ctx, sources)...)
 	}
 	return p, findings
 }
+
+// divide compiles the own rules once more, without those that look at input.change.
+func (p *Policy) divide(ctx context.Context, sources map[string][]byte) []diag.Finding {
+	p.askers = slices.SortedFunc(maps.Keys(p.own.askers), func(a, b diag.Position) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	rest, findings := compileWithout(ctx, sources, p.base.packages, p.own.askers)
+	if rest == nil {
+		p.own = nil
+		return findings
+	}
+	rest.confined = true
+	p.rest = rest
+	return nil
+}
+
+// Askers returns where the repository's own rules stand that look at input.change, sorted.
+func (p *Policy) Askers() []diag.Position { return slices.Clone(p.askers) }
 
 // Evaluate judges one document. The verdicts are sorted by rule and path. An error means that the
 // document could not be judged, and so must not pass.
@@ -62,22 +88,42 @@ func (p *Policy) Evaluate(ctx context.Context, in Input) ([]Verdict, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	input, err := in.value()
+	input, err := in.object()
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := p.base.evaluate(ctx, input)
+	verdicts, err := p.base.evaluate(ctx, input.term().Value)
 	if err != nil {
 		return nil, fmt.Errorf("judging %s by the built-in rules: %w", in.Document.Address, err)
 	}
 	if p.own == nil {
 		return verdicts, nil
 	}
-	more, err := p.own.evaluate(ctx, input)
+	more, err := p.evaluateOwn(ctx, &input, in.Changes)
 	if err != nil {
 		return nil, fmt.Errorf("judging %s by the repository's own rules: %w", in.Document.Address, err)
 	}
 	return append(verdicts, more...), nil
+}
+
+// evaluateOwn asks the own rules once, or, if some look at input.change, about each change.
+func (p *Policy) evaluateOwn(ctx context.Context, input *object, changes []*Change) (verdicts []Verdict, err error) {
+	if len(p.askers) == 0 || len(changes) == 0 {
+		return p.rest.evaluate(ctx, input.term().Value)
+	}
+	for _, c := range changes {
+		more, err := p.own.evaluate(ctx, input.with("change", c.value()).term().Value)
+		if err != nil {
+			return nil, err
+		}
+		verdicts = append(verdicts, more...)
+	}
+	slices.SortFunc(verdicts, compareVerdicts)
+	return slices.CompactFunc(verdicts, func(a, b Verdict) bool { return compareVerdicts(a, b) == 0 }), nil
+}
+
+func compareVerdicts(a, b Verdict) int {
+	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Rule, b.Rule), slices.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 }
 
 // Packages lists the packages in force, without the prefix lcm, those of the base pack first.

@@ -79,7 +79,7 @@ func BenchmarkInput(b *testing.B) {
 	in := endpoint()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := in.value(); err != nil {
+		if _, err := in.object(); err != nil {
 			b.Fatal(err)
 		}
 	}

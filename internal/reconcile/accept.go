@@ -105,7 +105,7 @@ func (r *Reconciler) Accept(ctx context.Context, head lcm.Revision, reason strin
 			return o, err
 		}
 	}
-	refusal, err := r.refusalOf(ctx, ratchet.Accepted, head)
+	believed, refusal, err := r.refusalOf(ctx, ratchet.Accepted, head)
 	switch {
 	case err != nil:
 		return o, err
@@ -115,6 +115,9 @@ func (r *Reconciler) Accept(ctx context.Context, head lcm.Revision, reason strin
 		return o, notAcceptable("trust refuses it (%v): to accept it all the same, give a --reason", refusal)
 	case refusal != nil:
 		o.Refused = refusal.Error()
+	}
+	if err := r.State.Answers(r.vouched(believed, head)); err != nil {
+		return o, err
 	}
 	// What was carried out may not be on the way to it any more; then everything is compared.
 	if _, on := r.behind(ratchet.Processed, head); !on || ratchet.Processed == "" {
@@ -137,22 +140,34 @@ func (r *Reconciler) builtOnMarks(ctx context.Context, head lcm.Revision) error 
 	return nil
 }
 
-// refusalOf asks trust about a revision. One whose own policy cannot be put in force is beyond help: nothing could be
-// built on it.
-func (r *Reconciler) refusalOf(ctx context.Context, from, head lcm.Revision) (*trust.Refusal, error) {
+// vouched tells who answers for the steps to a head accepted by hand: who consented, as far as trust believes it.
+func (r *Reconciler) vouched(believed trust.Verified, head lcm.Revision) map[lcm.Revision]state.Answer {
+	out := answersOf(believed.Steps())
+	rest, _ := r.behind(believed.Revision(), head)
+	for _, rev := range append(rest, head) {
+		if _, known := out[rev]; !known {
+			out[rev] = state.Answer{Vouched: true}
+		}
+	}
+	return out
+}
+
+// refusalOf asks trust about a revision: how far it believes it, and why no further. One whose own policy cannot be
+// put in force is beyond help: nothing could be built on it.
+func (r *Reconciler) refusalOf(ctx context.Context, from, head lcm.Revision) (trust.Verified, *trust.Refusal, error) {
 	seen := r.clock(Options{DryRun: true})
 	cfg := trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants, Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted}
 	refusal := new(trust.Refusal)
 	if _, err := trust.Verify(ctx, r.Repo, cfg, head, head); errors.As(err, &refusal) {
-		return nil, notAcceptable("%v", refusal)
+		return trust.Verified{}, nil, notAcceptable("%v", refusal)
 	} else if err != nil {
-		return nil, err
+		return trust.Verified{}, nil, err
 	}
-	_, err := trust.Verify(ctx, r.Repo, cfg, from, head)
+	v, err := trust.Verify(ctx, r.Repo, cfg, from, head)
 	if errors.As(err, &refusal) {
-		return refusal, seen.err
+		return v, refusal, seen.err
 	}
-	return nil, errors.Join(err, seen.err)
+	return v, nil, errors.Join(err, seen.err)
 }
 
 // byHand returns how a revision was accepted, if that was by hand and against trust, or for want of state.

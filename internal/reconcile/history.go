@@ -60,6 +60,17 @@ func layerOf(path string) string {
 	return path[:end-1]
 }
 
+// services returns the services that some step changed something of.
+func (t *trail) services() map[lcm.Service]bool {
+	out := map[lcm.Service]bool{}
+	for f := range t.folder {
+		if s, _, ok := inService(f + "/"); ok {
+			out[s] = true
+		}
+	}
+	return out
+}
+
 // touching returns the steps that changed one of the folders that feed a namespace.
 func (t *trail) touching(feeds []string) []int {
 	var own []int
@@ -82,6 +93,11 @@ func (j *job) since(ns lcm.Namespace) (*trail, error) {
 	if n, waits := j.pending[ns]; waits {
 		from = n.Revision
 	}
+	return j.trail(from)
+}
+
+// trail returns the trail from a revision, which must be on the way.
+func (j *job) trail(from lcm.Revision) (*trail, error) {
 	j.trails.Lock()
 	defer j.trails.Unlock()
 	if t, ok := j.trails.from[from]; ok {
@@ -207,17 +223,22 @@ func (p *past) at(repo *gitrepo.Repo, rev lcm.Revision) (*tree.Tree, error) {
 
 // resolvedAt digests what each key resolved to at a revision; secrets as they are sealed.
 func (j *job) resolvedAt(rev lcm.Revision, ns lcm.Namespace) (map[string][32]byte, error) {
+	return j.digestsAt(rev, ns, func(e *tree.Entry) ([32]byte, error) {
+		b, err := canonjson.Marshal(map[string]any{"kind": e.Kind, "spec": e.Spec})
+		return sha256.Sum256(b), err
+	})
+}
+
+func (j *job) digestsAt(rev lcm.Revision, ns lcm.Namespace, sum func(*tree.Entry) ([32]byte, error)) (map[string][32]byte, error) {
 	t, err := j.past.at(j.r.Repo, rev)
 	if err != nil || t == nil {
 		return nil, err
 	}
 	sums := map[string][32]byte{}
 	for _, e := range t.Resolve(ns).Entries {
-		b, err := canonjson.Marshal(map[string]any{"kind": e.Kind, "spec": e.Spec})
-		if err != nil {
+		if sums[e.Address.Key], err = sum(e); err != nil {
 			return nil, err
 		}
-		sums[e.Address.Key] = sha256.Sum256(b)
 	}
 	return sums, nil
 }

@@ -58,7 +58,13 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 		return nil, err
 	}
 	j.findings = append(j.findings, more...)
-	j.findings = append(j.findings, rules.Namespace(ctx, resolved, opened)...)
+	known := &check.Known{Opened: opened}
+	if rules.Asks() {
+		if known.Changes, err = job.changes(t, resolved); err != nil {
+			return nil, fmt.Errorf("finding who changed %s: %w", ns, err)
+		}
+	}
+	j.findings = append(j.findings, rules.Namespace(ctx, resolved, known)...)
 	j.findings = append(j.findings, r.outside(ns)...)
 	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()
@@ -71,6 +77,9 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 		entry, err := r.entry(e, opened[e.Address.Key], origins[e.Address.Key])
 		if err != nil {
 			return nil, err
+		}
+		if changes := known.Changes[e.Address.Key]; len(changes) > 0 {
+			entry.Changed = lcm.Revision(changes[len(changes)-1].Revision)
 		}
 		j.entries = append(j.entries, entry)
 	}

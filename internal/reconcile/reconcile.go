@@ -198,6 +198,9 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	if o.DryRun || verified.Revision() == ratchet.Accepted && ratchet.Introduction == r.Introduction {
 		return verified, nil
 	}
+	if err := r.State.Answers(answersOf(verified.Steps())); err != nil {
+		return trust.Verified{}, err
+	}
 	ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, verified.Revision()
 	return verified, r.State.Accept(ratchet, commits(verified), r.Now())
 }

@@ -20,17 +20,19 @@ import (
 
 // job says which namespaces a pass works on, and which commits brought it there.
 type job struct {
-	r        *Reconciler
-	verified trust.Verified
-	from     lcm.Revision // the last revision carried out; "" for none
-	all      bool
-	layers   map[lcm.Service]map[string]bool   // the folders of a service that differ
-	also     map[lcm.Namespace]bool            // pending ones
-	refer    map[lcm.Namespace][]lcm.Service   // those that refer to changed services
-	stray    map[lcm.Namespace][]diag.Finding  // what the layout refuses beside or above their folders
-	pending  map[lcm.Namespace]state.Namespace // held or failed; nil for a plan of a given revision
-	trails   trails
-	past     past
+	r         *Reconciler
+	verified  trust.Verified
+	from      lcm.Revision // the last revision carried out; "" for none
+	processed lcm.Revision // the same, also for a plan of a given revision, which is made as if nothing had been carried out
+	all       bool
+	layers    map[lcm.Service]map[string]bool   // the folders of a service that differ
+	also      map[lcm.Namespace]bool            // pending ones
+	refer     map[lcm.Namespace][]lcm.Service   // those that refer to changed services
+	stray     map[lcm.Namespace][]diag.Finding  // what the layout refuses beside or above their folders
+	pending   map[lcm.Namespace]state.Namespace // held or failed; nil for a plan of a given revision
+	trails    trails
+	past      past
+	answers   answers
 }
 
 // trails keeps the ways to the revision, by where they begin.
@@ -57,7 +59,7 @@ func (r *Reconciler) changed(v trust.Verified, o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{r: r, verified: v, from: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}, refer: map[lcm.Namespace][]lcm.Service{}}
+	j := &job{r: r, verified: v, from: ratchet.Processed, processed: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}, refer: map[lcm.Namespace][]lcm.Service{}}
 	if o.Revision != "" {
 		j.from = "" // it is planned for as if nothing had been carried out
 	} else if j.pending, err = r.State.Pending(); err != nil {
@@ -108,13 +110,15 @@ func (j *job) difference() error {
 // addPending adds what failed or waits for something that is not in the repository, and what refers to a
 // service that differs.
 func (j *job) addPending() error {
+	touched := j.trails.from[j.from].services()
 	for ns, n := range j.pending {
 		waits := slices.ContainsFunc(n.Held, func(f diag.Finding) bool {
 			return f.Rule == refHeld || f.Rule == plan.Foreign ||
 				strings.HasPrefix(f.Rule, "sops/") || // a key may have come
 				strings.HasPrefix(f.Rule, "layout/") // it may be another service's, or nobody's
 		})
-		if len(n.Failed) > 0 || n.Deletes > 0 || waits {
+		// Rules may ask who changed it: the same content made again, by others, is another matter.
+		if len(n.Failed) > 0 || n.Deletes > 0 || waits || touched[ns.Service] {
 			j.also[ns] = true
 		}
 	}

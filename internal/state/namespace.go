@@ -39,8 +39,11 @@ func (n Namespace) Pending() bool { return len(n.Held) > 0 || len(n.Failed) > 0 
 
 // Owned is one entry that this daemon put into a target.
 type Owned struct {
-	Meta   store.Meta        `json:"meta"`
-	Fields map[string]string `json:"fields,omitempty"` // keyed fingerprint of each field of the value
+	Meta store.Meta `json:"meta"`
+	// Changed is the commit that last changed the entry, metadata included, where a rule of the repository's
+	// own asks for it; Meta.Revision is the one that last changed its value.
+	Changed lcm.Revision      `json:"changed,omitempty"`
+	Fields  map[string]string `json:"fields,omitempty"` // keyed fingerprint of each field of the value
 }
 
 // Inventory is what this daemon put into the targets under one namespace: target → key → entry.

@@ -1,0 +1,55 @@
+package state
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+const bucketAnswers = "answers" // commit → Answer
+
+// Answer says who answers for a step of the protected branch. It is kept because it cannot be found out again
+// for ever: approvals may be deleted from the server, and keys expire.
+type Answer struct {
+	Signer   string              `json:"signer,omitempty"`  // a principal; "" if nobody's signature counts
+	Vouched  bool                `json:"vouched,omitempty"` // trust did not believe the step: an operator accepted it by hand
+	Consents []Consent           `json:"consents,omitempty"`
+	Roles    map[string][]string `json:"roles,omitempty"` // of signer and consenters, by the policy that judged the step
+}
+
+// Consent says which persons consented to some of the changes of a step.
+type Consent struct {
+	Persons []string `json:"persons"`
+	Paths   []string `json:"paths,omitempty"` // nil: to all; an effect as "path → path it was judged as"
+}
+
+// answersATime bounds the memory of one transaction: a step may consist of thousands of paths.
+const answersATime = 512
+
+// Answers records who answers for steps. It must be called before the ratchet moves over them.
+func (db *DB) Answers(all map[lcm.Revision]Answer) error {
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(all)), answersATime) {
+		err := db.update(func(t *tx) error {
+			for _, rev := range some {
+				if err := t.put(bucketAnswers, string(rev), all[rev]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Answer returns who answers for a step; it reports whether that is known.
+func (db *DB) Answer(rev lcm.Revision) (a Answer, ok bool, err error) {
+	err = db.view(func(t *tx) error {
+		ok, err = t.get(bucketAnswers, string(rev), &a)
+		return err
+	})
+	return a, ok, err
+}
