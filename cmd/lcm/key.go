@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
@@ -17,7 +18,7 @@ import (
 const signingKeyEnv = "LCM_SIGNING_KEY"
 
 func (c *cli) keyFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.key, "key", "", "the SSH key to sign with: a private key `FILE`, or a .pub file whose key ssh-agent holds (default: $"+signingKeyEnv+")")
+	cmd.Flags().StringVar(&c.key, "key", "", "the SSH key to sign with: a private key `FILE`, or a .pub or -cert.pub file whose key ssh-agent holds or stands beside it (default: $"+signingKeyEnv+")")
 	_ = cmd.MarkFlagFilename("key")
 }
 
@@ -49,7 +50,33 @@ func (c *cli) signer() (key ssh.Signer, close func(), err error) {
 	if pubErr != nil {
 		return nil, nil, usagef("%s is neither an SSH private key nor a public one", file)
 	}
+	if cert, ok := public.(*ssh.Certificate); ok {
+		if key := beside(cert, file); key != nil {
+			return key, func() {}, nil
+		}
+	}
 	return fromAgent(public, file)
+}
+
+// beside opens the private key that ssh-keygen expects beside id-cert.pub: id. It is nil if that is not there,
+// is encrypted, or is another.
+func beside(cert *ssh.Certificate, file string) ssh.Signer {
+	private, ok := strings.CutSuffix(file, "-cert.pub")
+	if !ok {
+		return nil
+	}
+	data, err := os.ReadFile(private)
+	if err != nil {
+		return nil
+	}
+	key, err := ssh.ParsePrivateKey(data)
+	if err != nil {
+		return nil
+	}
+	if key, err = ssh.NewCertSigner(cert, key); err != nil {
+		return nil
+	}
+	return key
 }
 
 func fromAgent(public ssh.PublicKey, file string) (ssh.Signer, func(), error) {

@@ -64,6 +64,12 @@ func showPolicy(w io.Writer, d *desk) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", name, strings.Join(roles, " "), strings.Join(keys, ", "))
 	}
+	if all := p.Authorities(); len(all) > 0 {
+		fmt.Fprintln(t, "\nAUTHORITY\tKEY")
+		for _, a := range all {
+			fmt.Fprintf(t, "%s\t%s\n", a.Name, a.Fingerprint)
+		}
+	}
 	fmt.Fprintln(t, "\nRULE\tAPPROVALS\tROLES")
 	for _, r := range p.Rules() {
 		var roles []string

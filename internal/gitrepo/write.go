@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -24,8 +25,12 @@ type Signer func(payload []byte) (armored []byte, err error)
 // SSHSigner signs as `git commit -S` does with an SSH key: SSHSIG, namespace "git", SHA-512, armored.
 func SSHSigner(key ssh.Signer) Signer { return SSHSignerFor("git", key) }
 
-// SSHSignerFor signs for another purpose than commits, which the namespace names.
+// SSHSignerFor signs for another purpose than commits, which the namespace names. A certificate's signer
+// shows the certificate, as git does.
 func SSHSignerFor(namespace string, key ssh.Signer) Signer {
+	if as, ok := key.(ssh.AlgorithmSigner); ok && key.PublicKey().Type() == ssh.CertAlgoRSAv01 {
+		key = sha2Signer{as} // sshsig sees to it for bare keys only
+	}
 	return func(payload []byte) ([]byte, error) {
 		sig, err := sshsig.Sign(bytes.NewReader(payload), key, sshsig.HashSHA512, namespace)
 		if err != nil {
@@ -33,6 +38,13 @@ func SSHSignerFor(namespace string, key ssh.Signer) Signer {
 		}
 		return sshsig.Armor(sig), nil
 	}
+}
+
+// sha2Signer signs with RSA as is accepted today, where Sign alone would take SHA-1.
+type sha2Signer struct{ ssh.AlgorithmSigner }
+
+func (s sha2Signer) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, ssh.KeyAlgoRSASHA512)
 }
 
 // Edit is a commit to be written.

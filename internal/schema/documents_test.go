@@ -156,10 +156,11 @@ kind: TrustPolicy
 repository: acme-config
 branch: main
 version: 7
+sshAuthorities: {corp: "ssh-ed25519 AAAA corp", old: {ssh: "ssh-ed25519 AAAA", revoked: [17, "18446744073709551615", "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"]}}
 principals:
   alice: {roles: [global-admin], keys: [{ssh: "ssh-ed25519 AAAAC3Nza alice"}], logins: {github: alice-at-acme}}
   bob: {roles: ["operator:acme-corp"], keys: [{openpgp: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nx\n-----END PGP PUBLIC KEY BLOCK-----\n"}, {ssh: "ssh-ed25519 AAAA", notAfter: 2027-01-01T00:00:00Z}]}
-  rotator: {bot: true, roles: ["service-account:acme-corp"], keys: [{ssh: "ecdsa-sha2-nistp256 AAAA"}]}
+  rotator: {bot: true, roles: ["service-account:acme-corp"], keys: [{ssh: "ecdsa-sha2-nistp256 AAAA"}, {certificate: "rotator@acme.example", authority: corp, notAfter: 2027-01-01T00:00:00Z}]}
 rules:
   - {paths: ["**"], roles: ["*"], approvals: 1}
   - {paths: ["namespaces/*/*/*/production/**"], roles: [global-admin, operator], approvals: 2, rollbackApprovals: 1, rotation: [rotator], consent: signed}

@@ -99,10 +99,12 @@ func (p *Policy) Approver(document []byte, at time.Time) (Approval, *Principal, 
 	return a.Approval, key.Owner, nil
 }
 
-// SSHKeyOwner returns who has an SSH public key, in wire format; nil for nobody.
+// SSHKeyOwner returns who has an SSH public key or a certificate that is valid now, in wire format; nil
+// for nobody.
 func (p *Policy) SSHKeyOwner(wire []byte) *Principal {
-	if k := p.keys.ssh[string(wire)]; k != nil && k.Owner.forge == nil {
-		return k.Owner
+	s, bad := p.keys.sshSigner(wire, time.Now())
+	if bad != nil || s.key.Owner.forge != nil {
+		return nil
 	}
-	return nil
+	return s.key.Owner
 }

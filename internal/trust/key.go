@@ -16,14 +16,15 @@ import (
 
 // Key is one public key of a principal, as the policy states it.
 type Key struct {
-	Fingerprint string    // SSH: SHA256:…; OpenPGP: the full fingerprint, in capitals
+	Fingerprint string    // SSH: SHA256:…; OpenPGP: the full fingerprint, in capitals; certificates: authority:name
 	NotAfter    time.Time // zero: no end
 	Owner       *Principal
 	Position    diag.Position
 
-	ssh      ssh.PublicKey // nil for OpenPGP
-	openpgp  *openpgpKey   // nil for SSH
-	material []string      // what the key is mathematically, whatever form it is written in
+	ssh       ssh.PublicKey // nil unless the key is an SSH key
+	openpgp   *openpgpKey   // nil unless it is an OpenPGP key
+	certified identity      // zero unless it is whatever key an authority certifies for a name
+	material  []string      // what the key is mathematically, whatever form it is written in
 }
 
 // errWeak marks a key or signature of an algorithm that no longer proves anything.
@@ -37,7 +38,7 @@ func parseKey(fields map[string]any) (*Key, error) {
 	pgpText, isPGP := fields["openpgp"].(string)
 	switch {
 	case isSSH == isPGP:
-		return nil, errors.New(`a key is either ssh, as in a .pub file, or openpgp, an armored public key; both are strings`)
+		return nil, errors.New(`a key is either ssh, as in a .pub file, or openpgp, an armored public key, or certificate with authority; all are strings`)
 	case isSSH:
 		return parseSSHKey(sshText)
 	default:
@@ -57,20 +58,44 @@ func (k *Key) validAt(at time.Time) *signatureError {
 }
 
 // keyring finds keys by what a signature says of its maker: for SSH the whole public key, for
-// OpenPGP the whole fingerprint.
+// OpenPGP the whole fingerprint, for an SSH certificate its authority's key and the name.
 type keyring struct {
-	ssh      map[string]*Key
-	openpgp  map[string]*openpgpSigner
-	forges   map[uint64]*openpgpSigner // by key id, which is all that GitHub's signatures tell
-	material map[string]*Key
+	ssh          map[string]*Key
+	openpgp      map[string]*openpgpSigner
+	forges       map[uint64]*openpgpSigner // by key id, which is all that GitHub's signatures tell
+	authorities  map[string]*Authority
+	certificates map[identity]*Key
+	material     map[string]*Key
 }
 
 func newKeyring() keyring {
-	return keyring{map[string]*Key{}, map[string]*openpgpSigner{}, map[uint64]*openpgpSigner{}, map[string]*Key{}}
+	return keyring{map[string]*Key{}, map[string]*openpgpSigner{}, map[uint64]*openpgpSigner{}, map[string]*Authority{}, map[identity]*Key{}, map[string]*Key{}}
 }
 
 // add puts k in, unless any of its material is there already: then it returns the key that has it.
 func (r keyring) add(k *Key) (clash *Key) {
+	if clash := r.claim(k); clash != nil {
+		return clash
+	}
+	switch {
+	case k.ssh != nil:
+		r.ssh[string(k.ssh.Marshal())] = k
+	case k.openpgp != nil:
+		for _, s := range k.openpgp.signers {
+			s.key = k
+			r.openpgp[string(s.public.Fingerprint)] = s
+			if k.Owner.forge != nil {
+				r.forges[s.public.KeyId] = s
+			}
+		}
+	default:
+		r.certificates[k.certified] = k
+	}
+	return nil
+}
+
+// claim notes k's material as k's, unless another key has any of it.
+func (r keyring) claim(k *Key) (clash *Key) {
 	for _, m := range k.material {
 		if other := r.material[m]; other != nil {
 			return other
@@ -78,17 +103,6 @@ func (r keyring) add(k *Key) (clash *Key) {
 	}
 	for _, m := range k.material {
 		r.material[m] = k
-	}
-	if k.ssh != nil {
-		r.ssh[string(k.ssh.Marshal())] = k
-		return nil
-	}
-	for _, s := range k.openpgp.signers {
-		s.key = k
-		r.openpgp[string(s.public.Fingerprint)] = s
-		if k.Owner.forge != nil {
-			r.forges[s.public.KeyId] = s
-		}
 	}
 	return nil
 }

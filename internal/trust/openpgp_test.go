@@ -293,9 +293,10 @@ func TestOpenPGPCommits(t *testing.T) {
 	w.refuses(root, w.commit("bob", files{prod: config("1")}, root, side), "trust/approvals") // one person, two keys
 }
 
-// What git, ssh-keygen and gpg themselves make is believed.
-func TestRealTools(t *testing.T) {
-	for _, tool := range []string{"git", "ssh-keygen", "gpg"} {
+// realTools runs programs in a folder of their own, whose home it is.
+func realTools(t *testing.T, tools ...string) (dir string, run func(name string, args ...string) string) {
+	t.Helper()
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") != "" {
 				t.Fatalf("%s is not installed", tool)
@@ -303,13 +304,12 @@ func TestRealTools(t *testing.T) {
 			t.Skipf("%s is not installed", tool)
 		}
 	}
-	dir := t.TempDir()
-	home := filepath.Join(dir, "g")
-	run := func(name string, args ...string) string {
+	dir = t.TempDir()
+	return dir, func(name string, args ...string) string {
 		t.Helper()
 		cmd := exec.Command(name, args...)
 		cmd.Dir = dir
-		cmd.Env = append(cmd.Environ(), "GNUPGHOME="+home, "HOME="+dir, "GIT_CONFIG_NOSYSTEM=1",
+		cmd.Env = append(cmd.Environ(), "GNUPGHOME="+filepath.Join(dir, "g"), "HOME="+dir, "GIT_CONFIG_NOSYSTEM=1",
 			"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org")
 		out, err := cmd.Output()
 		if err != nil {
@@ -321,6 +321,12 @@ func TestRealTools(t *testing.T) {
 		}
 		return string(out)
 	}
+}
+
+// What git, ssh-keygen and gpg themselves make is believed.
+func TestRealTools(t *testing.T) {
+	dir, run := realTools(t, "git", "ssh-keygen", "gpg")
+	home := filepath.Join(dir, "g")
 	run("mkdir", "-m", "700", home)
 	t.Cleanup(func() {
 		kill := exec.Command("gpgconf", "--kill", "gpg-agent") // the agent of this home only

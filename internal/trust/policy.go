@@ -43,14 +43,15 @@ type Policy struct {
 	Repository, Branch string
 	Version            int64
 
-	principals map[string]*Principal
-	rules      []*Rule
-	tenants    map[string]*TenantPolicy
-	forges     map[string]*Forge
-	logins     map[login]*Principal
-	keys       keyring
-	file       string
-	doc        *strictyaml.Document
+	principals  map[string]*Principal
+	authorities map[string]*Authority
+	rules       []*Rule
+	tenants     map[string]*TenantPolicy
+	forges      map[string]*Forge
+	logins      map[login]*Principal
+	keys        keyring
+	file        string
+	doc         *strictyaml.Document
 }
 
 // Principals returns every principal, sorted by name.
@@ -87,13 +88,15 @@ func ParsePolicy(file string, data []byte) (*Policy, []diag.Finding) {
 	}
 	r := &reader{doc: doc}
 	p := &Policy{file: file, doc: doc}
-	top := r.top("TrustPolicy", "repository", "branch", "version", "principals", "rules", "forges")
+	top := r.top("TrustPolicy", "repository", "branch", "version", "sshAuthorities", "principals", "rules", "forges")
 	if top.fields == nil {
 		return nil, r.findings
 	}
 	p.Repository = r.required(top, "repository")
 	p.Branch = r.required(top, "branch")
 	p.Version = r.version(top)
+	p.authorities = r.sshAuthorities(top)
+	r.authorities = p.authorities
 	p.principals = r.principals(top, "")
 	if m, ok := top.fields["principals"].(map[string]any); ok && len(m) == 0 || top.fields["principals"] == nil {
 		r.at("trust/principals", "there is no principal: nobody could sign the next change", "principals")
@@ -114,7 +117,7 @@ func ParsePolicy(file string, data []byte) (*Policy, []diag.Finding) {
 // with one key under two names would count as two.
 func (p *Policy) index() []diag.Finding {
 	p.keys = newKeyring()
-	var findings []diag.Finding
+	findings := p.keys.reserveAll(p.Authorities())
 	add := func(who *Principal) {
 		for _, k := range who.Keys {
 			if other := p.keys.add(k); other != nil {

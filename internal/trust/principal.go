@@ -87,23 +87,34 @@ func (r *reader) keys(s section, owner *Principal) []*Key {
 	var keys []*Key
 	for i, v := range r.list(s, "keys", maxKeys) {
 		at := s.at("keys", strconv.Itoa(i))
-		ks := r.section(v, []string{"ssh", "openpgp", "notAfter"}, at...)
+		ks := r.section(v, []string{"ssh", "openpgp", "certificate", "authority", "notAfter"}, at...)
 		if ks.fields == nil {
 			continue
 		}
-		k, err := parseKey(ks.fields)
+		k, err := r.key(ks, owner)
 		if err != nil {
-			rule := "trust/key"
-			if errors.Is(err, errWeak) {
-				rule = "trust/weak-key"
-			}
-			r.at(rule, err.Error(), at...)
+			r.at(keyRule(err), err.Error(), at...)
 			continue
 		}
 		k.Owner, k.NotAfter, k.Position = owner, r.time(ks, "notAfter"), r.doc.Position(at...)
 		keys = append(keys, k)
 	}
 	return keys
+}
+
+func (r *reader) key(s section, owner *Principal) (*Key, error) {
+	_, certificate := s.fields["certificate"]
+	if _, authority := s.fields["authority"]; certificate || authority {
+		return r.certificate(s, owner)
+	}
+	return parseKey(s.fields)
+}
+
+func keyRule(err error) string {
+	if errors.Is(err, errWeak) {
+		return "trust/weak-key"
+	}
+	return "trust/key"
 }
 
 // rules reads the rules of trust.yaml (tenant "") or of one tenant's file.

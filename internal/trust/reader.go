@@ -15,8 +15,9 @@ import (
 
 // reader takes a policy file apart, field by field, and collects what is wrong with it.
 type reader struct {
-	doc      *strictyaml.Document
-	findings []diag.Finding
+	doc         *strictyaml.Document
+	findings    []diag.Finding
+	authorities map[string]*Authority // who may certify keys of the file's principals
 }
 
 // section is a mapping with the path that leads to it.

@@ -13,6 +13,8 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,35 +201,106 @@ func TestRSAWithSHA1(t *testing.T) {
 	}
 }
 
-// skSignature signs as a security key would, with the flags that it reports.
-func skSignature(t *testing.T, key ed25519.PrivateKey, public ssh.PublicKey, flags byte) []byte {
-	t.Helper()
-	application := sha256.Sum256([]byte("ssh:"))
-	message := sha256.Sum256(sshMessage("git", "sha512", payload))
-	rest := []byte{flags, 0, 0, 0, 7}
-	blob := append(append(application[:], rest...), message[:]...)
-	return sshSig{public.Marshal(), "git", "", "sha512", 1,
-		append(ssh.Marshal(struct {
-			Format string
-			Blob   []byte
-		}{ssh.KeyAlgoSKED25519, ed25519.Sign(key, blob)}), rest...), nil}.armor()
+// skKey is a security key: the format of its signatures, and how it signs.
+type skKey struct {
+	format string
+	sign   func(message []byte) (blob []byte)
 }
 
-func TestSecurityKeyNeedsPresence(t *testing.T) {
-	key := must2(ed25519.GenerateKey(rand.Reader))
-	public := must(ssh.ParsePublicKey(ssh.Marshal(struct {
+func edBlob(key ed25519.PrivateKey) func([]byte) []byte {
+	return func(message []byte) []byte { return ed25519.Sign(key, message) }
+}
+
+func ecBlob(key *ecdsa.PrivateKey) func([]byte) []byte {
+	return func(message []byte) []byte {
+		sum := sha256.Sum256(message)
+		r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+		if err != nil {
+			panic(err)
+		}
+		return ssh.Marshal(struct{ R, S *big.Int }{r, s})
+	}
+}
+
+// skSign signs as a security key does for an application (OpenSSH, PROTOCOL.u2f), with the flags and
+// counter that it reports.
+func skSign(key skKey, public []byte, application string, flags byte, counter uint32) []byte {
+	app := sha256.Sum256([]byte(application))
+	message := sha256.Sum256(sshMessage("git", "sha512", payload))
+	rest := binary.BigEndian.AppendUint32([]byte{flags}, counter)
+	blob := key.sign(slices.Concat(app[:], rest, message[:]))
+	return sshSig{public, "git", "", "sha512", 1, append(ssh.Marshal(struct {
+		Format string
+		Blob   []byte
+	}{key.format, blob}), rest...), nil}.armor()
+}
+
+func skPublic(key ed25519.PrivateKey, application string) ssh.PublicKey {
+	return must(ssh.ParsePublicKey(ssh.Marshal(struct {
 		Name        string
 		Key         []byte
 		Application string
-	}{ssh.KeyAlgoSKED25519, key.Public().(ed25519.PublicKey), "ssh:"})))
-	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
-	ring := ringOf(t, fmt.Sprintf("{ssh: %q}", line))
-	if _, err := ring.verify(skSignature(t, key, public, 1), payload, now); err != nil {
-		t.Errorf("touched: %v", err)
+	}{ssh.KeyAlgoSKED25519, key.Public().(ed25519.PublicKey), application})))
+}
+
+func skPublicECDSA(key *ecdsa.PrivateKey, application string) ssh.PublicKey {
+	return must(ssh.ParsePublicKey(ssh.Marshal(struct {
+		Name, Curve string
+		Point       []byte
+		Application string
+	}{ssh.KeyAlgoSKECDSA256, "nistp256", must(key.PublicKey.Bytes()), application})))
+}
+
+func TestSecurityKeyNeedsPresence(t *testing.T) {
+	ed := must2(ed25519.GenerateKey(rand.Reader))
+	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	for name, k := range map[string]struct {
+		skKey
+		public ssh.PublicKey
+	}{
+		"ed25519-sk": {skKey{ssh.KeyAlgoSKED25519, edBlob(ed)}, skPublic(ed, "ssh:")},
+		"ecdsa-sk":   {skKey{ssh.KeyAlgoSKECDSA256, ecBlob(ec)}, skPublicECDSA(ec, "ssh:")},
+	} {
+		wire := k.public.Marshal()
+		ring := ringOf(t, fmt.Sprintf("{ssh: %q}", strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.public)))))
+		touched := skSign(k.skKey, wire, "ssh:", 1, 7)
+		reported := func(change func(rest []byte) []byte) []byte { // other than what was signed
+			b, _ := pem.Decode(touched)
+			return pem.EncodeToMemory(&pem.Block{Type: b.Type, Bytes: resize(b.Bytes, change)})
+		}
+		for label, armored := range map[string][]byte{
+			"touched": touched, "touched and verified": skSign(k.skKey, wire, "ssh:", 5, 0), "counter at its end": skSign(k.skKey, wire, "ssh:", 1, 1<<32-1),
+		} {
+			if key, bad := ring.verify(armored, payload, now); bad != nil || key.Owner.Name != "alice" {
+				t.Errorf("%s, %s: %+v", name, label, bad)
+			}
+		}
+		for label, armored := range map[string][]byte{
+			"not touched":           skSign(k.skKey, wire, "ssh:", 0, 7),
+			"verified, not touched": skSign(k.skKey, wire, "ssh:", 4, 7),
+			"another application":   skSign(k.skKey, wire, "ssh:other", 1, 7),
+			"a web page":            skSign(k.skKey, wire, "https://acme.example", 1, 7),
+			"flags changed after":   reported(func(rest []byte) []byte { rest[0] = 5; return rest }),
+			"counter changed after": reported(func(rest []byte) []byte { rest[4]++; return rest }),
+			"no flags":              reported(func([]byte) []byte { return nil }),
+			"more than flags":       reported(func(rest []byte) []byte { return append(rest, 0) }),
+		} {
+			if key, bad := ring.verify(armored, payload, now); bad == nil || bad.rule != "trust/bad-signature" || key != nil {
+				t.Errorf("%s, %s: %+v", name, label, bad)
+			}
+		}
 	}
-	if _, err := ring.verify(skSignature(t, key, public, 0), payload, now); err == nil || err.rule != "trust/bad-signature" {
-		t.Errorf("not touched: %v", err)
-	}
+}
+
+// resize changes the flags and counter at the end of an SSHSIG blob by a security key, and the length of the
+// signature that they end.
+func resize(blob []byte, change func(rest []byte) []byte) []byte {
+	fields := must(wireStrings(blob[len(sshMagic)+4:], 5))
+	signature := slices.Clone(fields[4])
+	end := len(signature) - 5
+	signature = append(signature[:end:end], change(signature[end:])...)
+	head := blob[:len(blob)-len(fields[4])-4]
+	return append(binary.BigEndian.AppendUint32(slices.Clone(head), uint32(len(signature))), signature...)
 }
 
 func TestWeakKeysAreRefused(t *testing.T) {

@@ -36,26 +36,31 @@ func parseSSHKey(line string) (*Key, error) {
 	if len(options) > 0 {
 		return nil, errors.New("options before the key are not allowed: begin with the key's type")
 	}
-	if sshSignatureFormats(public.Type()) == nil {
-		//lint:ignore SA1019 it is named to be refused
-		if public.Type() == ssh.InsecureKeyAlgoDSA {
-			return nil, fmt.Errorf("a DSA key is %w: use ed25519", errWeak)
-		}
-		return nil, fmt.Errorf("keys of type %s are not accepted: use ed25519", public.Type())
-	}
-	crypto, ok := public.(ssh.CryptoPublicKey)
-	if !ok {
-		return nil, fmt.Errorf("keys of type %s are not accepted: use ed25519", public.Type())
-	}
-	m, err := material(crypto.CryptoPublicKey())
+	m, err := sshMaterial(public)
 	if err != nil {
 		return nil, err
 	}
 	return &Key{Fingerprint: ssh.FingerprintSHA256(public), ssh: public, material: []string{m}}, nil
 }
 
-// sshSignatureFormats are the signature formats that count for a type of key. SHA-1 (ssh-rsa),
-// certificates and WebAuthn are not among them.
+// sshMaterial is material for SSH keys of the types that are accepted.
+func sshMaterial(public ssh.PublicKey) (string, error) {
+	if _, ok := public.(*ssh.Certificate); ok {
+		return "", errors.New("a certificate is no key, and ends with its renewal: name its authority in sshAuthorities, and write {certificate: name, authority: name}")
+	}
+	//lint:ignore SA1019 it is named to be refused
+	if public.Type() == ssh.InsecureKeyAlgoDSA {
+		return "", fmt.Errorf("a DSA key is %w: use ed25519", errWeak)
+	}
+	crypto, ok := public.(ssh.CryptoPublicKey)
+	if !ok || sshSignatureFormats(public.Type()) == nil {
+		return "", fmt.Errorf("keys of type %s are not accepted: use ed25519", public.Type())
+	}
+	return material(crypto.CryptoPublicKey())
+}
+
+// sshSignatureFormats are the signature formats that count for a type of key. SHA-1 (ssh-rsa) and
+// WebAuthn are not among them.
 func sshSignatureFormats(keyType string) []string {
 	switch keyType {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
@@ -80,22 +85,23 @@ func (r keyring) verifySSH(namespace string, armored, payload []byte, at time.Ti
 	if string(sig.namespace) != namespace {
 		return nil, refuseSignature("trust/wrong-namespace", "the SSH signature was made for %q, not for %q", sig.namespace, namespace)
 	}
-	key := r.ssh[string(sig.publicKey)]
-	if key == nil {
-		return nil, refuseSignature("trust/unknown-key", "it is signed with the key %s, which belongs to nobody in the policy", fingerprintOf(sig.publicKey))
+	signer, bad := r.sshSigner(sig.publicKey, at)
+	if bad != nil {
+		return nil, bad
 	}
-	if err := sig.acceptable(key.ssh); err != nil {
-		return nil, err
+	if bad := sig.acceptable(signer.public); bad != nil {
+		return nil, bad
 	}
 	message, bad := sig.message(payload)
 	if bad != nil {
 		return nil, bad
 	}
-	if err := key.ssh.Verify(message, &sig.signature); err != nil {
-		return nil, refuseSignature("trust/bad-signature", "the signature by the key %s of %s does not verify: the commit was altered, or a security key was not touched", key.Fingerprint, key.Owner.Name)
+	key := signer.key
+	if err := signer.public.Verify(message, &sig.signature); err != nil || signer.verify && !sig.userVerified() {
+		return nil, refuseSignature("trust/bad-signature", "the signature by the key %s of %s does not verify: the commit was altered, or a security key was not touched, or did not verify its user as a certificate demands", key.Fingerprint, key.Owner.Name)
 	}
-	if err := key.validAt(at); err != nil {
-		return nil, err
+	if bad := key.validAt(at); bad != nil {
+		return nil, bad
 	}
 	return key, nil
 }
