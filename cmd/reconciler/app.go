@@ -86,7 +86,7 @@ func (a *app) openTrust(c *daemonConfig, dryRun bool, stderr io.Writer) (rc reco
 	}
 	a.onClose(repo.Close)
 	return reconcile.Config{Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
-		Introduction: c.Repository.Introduction, Repo: repo, State: st, Key: key, Now: time.Now}, nil
+		Introduction: c.Repository.Introduction, Repo: repo, State: st, Key: key, Receipt: c.receipt(), Now: time.Now}, nil
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.
@@ -117,15 +117,24 @@ func exists(path string) bool {
 // openMirror opens the daemon's own copy of the repository, beside the state. A dry run that finds none
 // works on a copy that it throws away.
 func (a *app) openMirror(c *daemonConfig, dryRun bool) (*gitrepo.Repo, error) {
-	dir := filepath.Join(filepath.Dir(c.State.Path), "mirror-"+c.Repository.Name+".git")
+	dir := c.mirror()
 	if dryRun && !exists(dir) {
-		tmp, err := os.MkdirTemp("", "lcm-plan-")
-		if err != nil {
+		var err error
+		if dir, err = a.scratch(); err != nil {
 			return nil, err
 		}
-		a.onClose(func() error { return os.RemoveAll(tmp) })
-		dir = filepath.Join(tmp, "mirror.git")
 	}
+	return a.mirrorIn(dir, c)
+}
+
+// scratch gives a folder for a mirror that is thrown away.
+func (a *app) scratch() (string, error) {
+	tmp, err := os.MkdirTemp("", "lcm-mirror-")
+	a.onClose(func() error { return os.RemoveAll(tmp) })
+	return filepath.Join(tmp, "mirror.git"), err
+}
+
+func (a *app) mirrorIn(dir string, c *daemonConfig) (*gitrepo.Repo, error) {
 	bundle, err := a.bundleFile(c, cmp.Or(c.maxFetchBytes, 1<<30))
 	if err != nil {
 		return nil, err

@@ -177,6 +177,16 @@ func (t *targetConfig) complete(dir string) (err error) {
 	return err
 }
 
+// mirror is the daemon's own copy of the repository, beside the state.
+func (c *daemonConfig) mirror() string { return c.beside("mirror-" + c.Repository.Name + ".git") }
+
+// receipt is the file that says what was accepted.
+func (c *daemonConfig) receipt() string { return c.beside("receipt-" + c.Repository.Name + ".json") }
+
+func (c *daemonConfig) beside(name string) string {
+	return filepath.Join(filepath.Dir(c.State.Path), name)
+}
+
 // place says where a target is, in words that change when it becomes another one.
 func (t *targetConfig) place() string {
 	return strings.Join([]string{t.Type, t.Path, t.Address, t.Namespace, t.Mount}, " ")

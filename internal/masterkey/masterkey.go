@@ -27,6 +27,7 @@ const (
 	State       Purpose = "lcm/v1 state authentication"
 	Fingerprint Purpose = "lcm/v1 fingerprint"
 	SealBolt    Purpose = "lcm/v1 seal bolt"
+	Receipt     Purpose = "lcm/v1 receipt"
 )
 
 // Key shows itself nowhere.

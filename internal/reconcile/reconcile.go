@@ -35,6 +35,7 @@ type Config struct {
 	Key          masterkey.Key
 	Freshness    Freshness
 	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
+	Receipt      string           // a file that always holds the receipt of what was accepted; "": none
 	Log          *slog.Logger     // nil: no log
 	Now          func() time.Time // nil: time.Now
 }
@@ -55,6 +56,7 @@ type Reconciler struct {
 	packs       check.Packs
 	trusted     trust.Cache // spares the next pass what this one verified
 	seen        sightings   // of the remote
+	kept        Receipt     // as it lies in its file, without time and MAC
 }
 
 // New returns a reconciler.
@@ -195,14 +197,19 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	if report.ByHand, err = r.byHand(verified.Revision()); err != nil {
 		return trust.Verified{}, err
 	}
-	if o.DryRun || verified.Revision() == ratchet.Accepted && ratchet.Introduction == r.Introduction {
+	if o.DryRun {
 		return verified, nil
 	}
-	if err := r.State.Answers(answersOf(verified.Steps())); err != nil {
-		return trust.Verified{}, err
+	if verified.Revision() != ratchet.Accepted || ratchet.Introduction != r.Introduction {
+		if err := r.State.Answers(answersOf(verified.Steps())); err != nil {
+			return trust.Verified{}, err
+		}
+		ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, verified.Revision()
+		if err := r.State.Accept(ratchet, commits(verified), r.Now()); err != nil {
+			return trust.Verified{}, err
+		}
 	}
-	ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, verified.Revision()
-	return verified, r.State.Accept(ratchet, commits(verified), r.Now())
+	return verified, r.keepReceipt(verified)
 }
 
 func commits(v trust.Verified) []lcm.Revision {
