@@ -141,27 +141,48 @@ func contain(err *error) {
 }
 
 // dearmor decodes exactly one armored block (RFC 9580, section 6.2) with nothing before, after or
-// between, which the library's reader would skip. The checksum is optional and proves nothing.
+// between, which the library's reader would skip. The checksum is optional and proves nothing, but GnuPG
+// refuses a wrong one, and what it refuses is not for us to believe.
 func dearmor(text, kind string) ([]byte, error) {
 	text = strings.ReplaceAll(strings.TrimSpace(text), "\r\n", "\n")
-	text, begins := strings.CutPrefix(text, "-----BEGIN "+kind+"-----\n")
+	text, begins := strings.CutPrefix(text, "-----BEGIN "+kind+"-----")
 	text, ends := strings.CutSuffix(text, "\n-----END "+kind+"-----")
 	if !begins || !ends {
 		return nil, fmt.Errorf("it must begin with -----BEGIN %s----- and end with -----END %[1]s-----", kind)
 	}
-	body := text
-	if strings.Contains(text[:strings.IndexByte(text+"\n", '\n')], ":") || strings.HasPrefix(text, "\n") {
-		var ok bool
-		if _, body, ok = strings.Cut("\n"+text, "\n\n"); !ok {
-			return nil, errors.New("no empty line follows the headers of its armor")
-		}
+	headers, body, ok := strings.Cut(text, "\n\n")
+	if !ok || headers != "" && headers[0] != '\n' {
+		return nil, errors.New("no empty line follows the headers of its armor")
 	}
-	if i := strings.LastIndex(body, "\n="); i >= 0 && len(body)-i == len("\n=abcd") {
-		body = body[:i]
-	}
+	body, sum := cutChecksum(body)
 	raw, err := base64.StdEncoding.Strict().DecodeString(body)
 	if err != nil {
 		return nil, errors.New("its armor is not base64")
 	}
+	if sum != "" && sum != checksum(raw) {
+		return nil, errors.New("the checksum of its armor is wrong")
+	}
 	return raw, nil
+}
+
+// cutChecksum takes the last line off if it is a checksum.
+func cutChecksum(body string) (rest, sum string) {
+	if i := strings.LastIndex(body, "\n="); i >= 0 && len(body)-i == len("\n=abcd") {
+		return body[:i], body[i+len("\n="):]
+	}
+	return body, ""
+}
+
+// checksum is the CRC-24 of an armor (RFC 9580, section 6.1.1), in base64.
+func checksum(raw []byte) string {
+	sum := uint32(0xb704ce)
+	for _, b := range raw {
+		sum ^= uint32(b) << 16
+		for range 8 {
+			if sum <<= 1; sum&0x1000000 != 0 {
+				sum ^= 0x1864cfb
+			}
+		}
+	}
+	return base64.StdEncoding.EncodeToString([]byte{byte(sum >> 16), byte(sum >> 8), byte(sum)})
 }

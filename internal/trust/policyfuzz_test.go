@@ -2,6 +2,8 @@ package trust
 
 import (
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -30,8 +32,11 @@ rules:
 func FuzzPolicy(f *testing.F) {
 	full := design()
 	full.rules = append(full.rules, `{paths: ["namespaces/acme-corp/**"], roles: ["operator:acme-corp"], approvals: 1, consent: signed}`)
-	full.tail = "forges: {github: {key: \"x\", merges: recomputed, reviews: counted}}\n"
+	full.tail = fmt.Sprintf("forges: {github: {key: %q, merges: recomputed, reviews: counted}}\n", blockOf(fixedEntity("github")))
 	full = full.with("olga", person(`"operator:acme-corp"`, pgpEntry(blockOf(fixedEntity("olga"))), strings.Replace(sshEntry("olga"), "}", ", notAfter: 2027-01-01T00:00:00Z}", 1)))
+	if p, findings := ParsePolicy(policyFile, []byte(full.String())); p == nil {
+		f.Fatal(findings)
+	}
 	for _, text := range []string{full.String(), design().next().String(), tenantText, "apiVersion: lcm/v1\nkind: TrustPolicy\nversion: 0\n", "[]"} {
 		f.Add([]byte(text))
 	}
@@ -65,7 +70,7 @@ func FuzzPolicy(f *testing.F) {
 
 // samePolicy leaves out where things stand, and keys beyond what they are.
 var samePolicy = cmp.Options{
-	cmp.AllowUnexported(Policy{}, TenantPolicy{}, Rule{}),
+	cmp.Exporter(func(reflect.Type) bool { return true }),
 	cmpopts.IgnoreTypes(diag.Position{}, &strictyaml.Document{}, keyring{}),
 	cmp.Comparer(func(a, b lcm.Pattern) bool { return a.String() == b.String() }),
 	cmp.Comparer(func(a, b *Key) bool {

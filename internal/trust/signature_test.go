@@ -57,18 +57,22 @@ func sshMessage(namespace, hash string, payload []byte) []byte {
 
 func sign(t *testing.T, s ssh.Signer, namespace, hash, algorithm string) sshSig {
 	t.Helper()
+	return must(signOver(payload, s, namespace, hash, algorithm))
+}
+
+func signOver(text []byte, s ssh.Signer, namespace, hash, algorithm string) (sshSig, error) {
 	var sig *ssh.Signature
 	var err error
-	message := sshMessage(namespace, hash, payload)
+	message := sshMessage(namespace, hash, text)
 	if as, ok := s.(ssh.AlgorithmSigner); ok && algorithm != "" {
 		sig, err = as.SignWithAlgorithm(rand.Reader, message, algorithm)
 	} else {
 		sig, err = s.Sign(rand.Reader, message)
 	}
 	if err != nil {
-		t.Fatal(err)
+		return sshSig{}, err
 	}
-	return sshSig{s.PublicKey().Marshal(), namespace, "", hash, 1, ssh.Marshal(sig), nil}
+	return sshSig{s.PublicKey().Marshal(), namespace, "", hash, 1, ssh.Marshal(sig), nil}, nil
 }
 
 // ringOf is the keyring of a policy in which one person has one key.
@@ -225,8 +229,12 @@ func ecBlob(key *ecdsa.PrivateKey) func([]byte) []byte {
 // skSign signs as a security key does for an application (OpenSSH, PROTOCOL.u2f), with the flags and
 // counter that it reports.
 func skSign(key skKey, public []byte, application string, flags byte, counter uint32) []byte {
+	return skSignOver(payload, key, public, application, flags, counter)
+}
+
+func skSignOver(text []byte, key skKey, public []byte, application string, flags byte, counter uint32) []byte {
 	app := sha256.Sum256([]byte(application))
-	message := sha256.Sum256(sshMessage("git", "sha512", payload))
+	message := sha256.Sum256(sshMessage("git", "sha512", text))
 	rest := binary.BigEndian.AppendUint32([]byte{flags}, counter)
 	blob := key.sign(slices.Concat(app[:], rest, message[:]))
 	return sshSig{public, "git", "", "sha512", 1, append(ssh.Marshal(struct {

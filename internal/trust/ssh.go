@@ -142,11 +142,12 @@ func (s *sshsig) message(payload []byte) ([]byte, *signatureError) {
 	return m, nil
 }
 
-// parseSSHSig reads the armor and the blob in it, to the last byte.
+// parseSSHSig reads the armor and the blob in it, to the last byte. Begin and end have lines of their own,
+// which end as ssh-keygen wants them to: it refuses others, and what it refuses is not for us to believe.
 func parseSSHSig(armored []byte) (*sshsig, error) {
-	body, ok := bytes.CutSuffix(bytes.TrimRight(armored, "\r\n \t"), []byte(sshEnd))
-	if body, ok = cutPrefix(body, sshBegin, ok); !ok {
-		return nil, errors.New("its armor has no end")
+	body, ok := bytes.CutSuffix(bytes.TrimRight(armored, "\r\n \t"), []byte("\n"+sshEnd))
+	if body, ok = cutPrefix(body, sshBegin+"\n", ok); !ok || bytes.IndexByte(body, '\r') >= 0 {
+		return nil, errors.New("its armor has no begin and end on lines of their own")
 	}
 	blob := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Strict().Decode(blob, body)
