@@ -14,6 +14,7 @@ import (
 type Cache struct {
 	mu       sync.Mutex
 	policies map[policyID]parsedPolicy
+	keys     edKeys
 	built    map[lcm.Revision]lcm.Revision // revision → introduction
 }
 
@@ -52,6 +53,12 @@ func (c *Cache) policy(t *gitrepo.Tree) (parsedPolicy, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if known, ok := c.policies[id]; ok {
+		return known, nil
+	}
+	if p.policy != nil {
+		c.keys.share(p.policy)
+	}
 	if c.policies == nil || len(c.policies) >= maxCached {
 		c.policies = map[policyID]parsedPolicy{}
 	}
