@@ -42,6 +42,7 @@ var layers = map[string]string{
 	"internal/policyfile":            "lcm diag trust yamledit",
 	"internal/schema":                "lcm diag schemas/cue",
 	"internal/policy":                "lcm diag leak policies/rego",
+	"internal/trust/modeltest":       "", // tests alone
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",
 	"internal/plan":                  "lcm diag state store",
 	"internal/check":                 "lcm diag strictyaml tree trust schema policy leak policies/rego schemas/cue",
