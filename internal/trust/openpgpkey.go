@@ -201,3 +201,36 @@ func keyExpired(public *packet.PublicKey, binding *packet.Signature, at time.Tim
 	return binding.KeyLifetimeSecs != nil && *binding.KeyLifetimeSecs != 0 &&
 		at.After(public.CreationTime.Add(time.Duration(*binding.KeyLifetimeSecs)*time.Second))
 }
+
+// outlasts reports whether some key of the certificate may sign where the same key of another copy of the
+// certificate may not: at a later time, or at all.
+func (o *openpgpKey) outlasts(other *openpgpKey) bool {
+	return slices.ContainsFunc(o.signers, func(s *openpgpSigner) bool {
+		return slices.ContainsFunc(other.signers, func(was *openpgpSigner) bool {
+			return bytes.Equal(was.public.Fingerprint, s.public.Fingerprint) && (was.revoked && !s.revoked || s.end().After(was.end()))
+		})
+	})
+}
+
+// end is when the key stops being valid, if it is not revoked.
+func (s *openpgpSigner) end() time.Time {
+	end := time.Unix(1<<40, 0) // no end
+	ends := func(from time.Time, seconds *uint32) {
+		if seconds == nil || *seconds == 0 {
+			return
+		}
+		if at := from.Add(time.Duration(*seconds) * time.Second); at.Before(end) {
+			end = at
+		}
+	}
+	for _, self := range append(slices.Clone(s.selves), s.binding, s.binding.EmbeddedSignature) {
+		if self != nil {
+			ends(self.CreationTime, self.SigLifetimeSecs)
+		}
+	}
+	ends(s.public.CreationTime, s.binding.KeyLifetimeSecs)
+	for _, self := range s.selves {
+		ends(s.primary.CreationTime, self.KeyLifetimeSecs)
+	}
+	return end
+}
