@@ -51,6 +51,7 @@ func (c *cli) merge(ctx context.Context, spec, message string) error {
 	if len(preview.Changed) == 0 {
 		return fmt.Errorf("%s changes nothing on %s", spec, d.branch)
 	}
+	writeLoosens(c.stdout, preview.Loosens)
 	key, done, err := c.signer()
 	if err != nil {
 		return err

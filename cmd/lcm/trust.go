@@ -213,6 +213,7 @@ func (c *cli) trustCheck(ctx context.Context, spec string) error {
 			fmt.Fprintf(c.stdout, "    and %d more\n", more)
 		}
 	}
+	writeLoosens(c.stdout, p.Loosens)
 	if len(p.Mergers) > 0 {
 		_, err := fmt.Fprintf(c.stdout, "can be merged by %s\n", strings.Join(p.Mergers, ", "))
 		return err
@@ -222,6 +223,16 @@ func (c *cli) trustCheck(ctx context.Context, spec string) error {
 		return err
 	}
 	return errNotYet
+}
+
+// writeLoosens says what a merge permits that is not permitted now, for those who are about to sign it.
+func writeLoosens(w io.Writer, all []trust.Loosening) {
+	if len(all) > 0 {
+		fmt.Fprintln(w, "this loosens rules, or may:")
+	}
+	for _, l := range all {
+		fmt.Fprintf(w, "    %s: %s\n", l.File, l.What)
+	}
 }
 
 func orNobodyOf(names []string) string {

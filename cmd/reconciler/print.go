@@ -112,6 +112,7 @@ func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 		}
 	}
 	writeByHand(&b, r)
+	writeLoosens(&b, r.Plan.Loosens)
 	for _, f := range r.Findings {
 		fmt.Fprintln(&b, f)
 	}
@@ -153,6 +154,13 @@ func writeByHand(b *strings.Builder, r *reconcile.Report) {
 	b.WriteString("\n")
 	if o.Refused != "" {
 		fmt.Fprintf(b, "  %s\n", o.Refused)
+	}
+}
+
+// writeLoosens says what commits permit that was not permitted before, or what has to be looked at.
+func writeLoosens(b *strings.Builder, all []plan.Loosening) {
+	for _, l := range all {
+		fmt.Fprintf(b, "LOOSENS %s: %s: %s\n", l.Revision.Short(), l.File, l.What)
 	}
 }
 
@@ -263,6 +271,9 @@ func logReport(log *slog.Logger) func(*reconcile.Report, error) {
 		if err != nil {
 			log.Error("pass failed", "error", err)
 			return
+		}
+		for _, l := range r.Plan.Loosens {
+			log.Warn("rules loosened", "revision", l.Revision.Short(), "file", l.File, "what", l.What)
 		}
 		for _, f := range r.Findings {
 			log.Warn("finding", "at", f.Position.String(), "severity", f.Severity, "rule", f.Rule, "message", f.Message)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
@@ -77,15 +78,16 @@ type ruleJSON struct {
 }
 
 type verdictJSON struct {
-	Commit          lcm.Revision `json:"commit"`
-	Verdict         string       `json:"verdict"` // believed, refused or unjudged
-	Signer          string       `json:"signer"`
-	Approvers       []string     `json:"approvers"`
-	SignedApprovers []string     `json:"signedApprovers"`
-	Adopted         bool         `json:"adopted"`
-	FirstSeen       *time.Time   `json:"firstSeen"`
-	Rules           []ruleJSON   `json:"rules"`
-	Refusal         *refusalJSON `json:"refusal"`
+	Commit          lcm.Revision     `json:"commit"`
+	Verdict         string           `json:"verdict"` // believed, refused or unjudged
+	Signer          string           `json:"signer"`
+	Approvers       []string         `json:"approvers"`
+	SignedApprovers []string         `json:"signedApprovers"`
+	Adopted         bool             `json:"adopted"`
+	FirstSeen       *time.Time       `json:"firstSeen"`
+	Rules           []ruleJSON       `json:"rules"`
+	Loosens         []plan.Loosening `json:"loosens"`
+	Refusal         *refusalJSON     `json:"refusal"`
 }
 
 type verdictsDocument struct {
@@ -96,7 +98,7 @@ type verdictsDocument struct {
 func verdictsJSON(all []reconcile.Verdict) verdictsDocument {
 	out := verdictsDocument{Schema: "lcm.verdicts/v1", Verdicts: []verdictJSON{}}
 	for _, v := range all {
-		j := verdictJSON{Commit: v.Commit, Verdict: "unjudged", Approvers: []string{}, SignedApprovers: []string{}, Rules: []ruleJSON{}}
+		j := verdictJSON{Commit: v.Commit, Verdict: "unjudged", Approvers: []string{}, SignedApprovers: []string{}, Rules: []ruleJSON{}, Loosens: append([]plan.Loosening{}, v.Loosens...)}
 		if s := v.Step; s != nil {
 			j.Verdict, j.Signer, j.Adopted, j.FirstSeen = "believed", s.Signer, s.Adopted, &s.FirstSeen
 			j.Approvers, j.SignedApprovers = append(j.Approvers, s.Approvers...), append(j.SignedApprovers, s.SignedApprovers...)
@@ -122,6 +124,7 @@ func printVerdicts(w io.Writer, all []reconcile.Verdict) error {
 			fmt.Fprintf(&b, "%s not judged, since one before it is refused\n", v.Commit.Short())
 		default:
 			writeStep(&b, v.Step)
+			writeLoosens(&b, v.Loosens)
 		}
 	}
 	if len(all) == 0 {

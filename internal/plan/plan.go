@@ -95,6 +95,15 @@ type Plan struct {
 	Schema     string       `json:"schema"` // lcm.plan/v1
 	Revision   lcm.Revision `json:"revision"`
 	Namespaces []Namespace  `json:"namespaces"`
+	Loosens    []Loosening  `json:"loosens"` // what the commits permit that was not permitted before
+}
+
+// Loosening is one thing that a commit permits by a change of the settings and that was not permitted before,
+// or that somebody has to look at, since it cannot be told.
+type Loosening struct {
+	Revision lcm.Revision `json:"revision"`
+	File     string       `json:"file"`
+	What     string       `json:"what"`
 }
 
 // Owner is on whose behalf a plan is made.

@@ -197,6 +197,11 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	if report.ByHand, err = r.byHand(verified.Revision()); err != nil {
 		return trust.Verified{}, err
 	}
+	if from != "" || ratchet.Accepted == "" { // what is earned again was told when it was accepted
+		if report.Plan.Loosens, err = r.loosened(verified.Steps()); err != nil {
+			return trust.Verified{}, err
+		}
+	}
 	if o.DryRun {
 		return verified, nil
 	}

@@ -117,6 +117,9 @@ func (p *Report) publish(r *Reconciler, err error) (*Report, error) {
 	if p.Plan.Namespaces == nil {
 		p.Plan.Namespaces = []plan.Namespace{}
 	}
+	if p.Plan.Loosens == nil {
+		p.Plan.Loosens = []plan.Loosening{}
+	}
 	p.Took = r.Now().Sub(p.start)
 	p.log(r)
 	return p, nil

@@ -7,14 +7,16 @@ import (
 	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
 // Verdict is what trust says of one commit of the protected branch.
 type Verdict struct {
 	Commit  lcm.Revision
-	Step    *trust.Step    // how it was believed; nil if it was not
-	Refusal *trust.Refusal // why it was refused; nil too for a commit behind the refused one, which was not judged
+	Step    *trust.Step      // how it was believed; nil if it was not
+	Loosens []plan.Loosening // what the step permits that was not permitted before it
+	Refusal *trust.Refusal   // why it was refused; nil too for a commit behind the refused one, which was not judged
 }
 
 // Verdicts judges every commit from a revision, exclusive, to another: from the introduction to the
@@ -44,7 +46,11 @@ func Verdicts(ctx context.Context, cfg Config, from, to lcm.Revision) ([]Verdict
 	}
 	var out []Verdict
 	for _, s := range v.Steps() {
-		out = append(out, Verdict{Commit: s.Commit, Step: &s})
+		loosens, err := r.loosened([]trust.Step{s})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Verdict{Commit: s.Commit, Step: &s, Loosens: loosens})
 	}
 	if err == nil {
 		return out, nil

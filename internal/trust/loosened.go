@@ -37,6 +37,11 @@ func Loosened(before, after fs.FS, changed []gitrepo.Change) (out []Loosening) {
 	return out
 }
 
+// ChangesSettings reports whether Loosened could have anything to say.
+func ChangesSettings(changed []gitrepo.Change) bool {
+	return slices.ContainsFunc(changed, func(ch gitrepo.Change) bool { return isSettings(ch.Path) })
+}
+
 func loosenedFile(before, after fs.FS, file string, ch gitrepo.Change) []string {
 	switch dir := path.Dir(file); {
 	case file == policyFile:

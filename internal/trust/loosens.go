@@ -18,6 +18,7 @@ import (
 func Loosens(before, after *Policy) []string {
 	l := &loosening{before: before, after: after}
 	l.principals()
+	l.authorities()
 	l.forges()
 	for _, r := range before.rules {
 		l.rule(r)
@@ -87,6 +88,25 @@ func until(t time.Time) string {
 		return "without end"
 	}
 	return "until " + t.Format(time.RFC3339)
+}
+
+// authorities says which certificates count that did not. A new authority counts for nothing until a principal
+// has a key of its, which is named with the principal.
+func (l *loosening) authorities() {
+	for _, now := range l.after.Authorities() {
+		was := l.before.authorities[now.Name]
+		if was == nil {
+			continue
+		}
+		if now.Fingerprint != was.Fingerprint {
+			l.say("the authority %s certifies by the key %s", now.Name, now.Fingerprint)
+		}
+		for _, id := range slices.Sorted(maps.Keys(was.revoked)) {
+			if !now.revoked[id] {
+				l.say("the authority %s does not revoke %s any more", now.Name, id)
+			}
+		}
+	}
 }
 
 func (l *loosening) forges() {

@@ -134,6 +134,27 @@ func TestLoosensTenants(t *testing.T) {
 	}
 }
 
+func TestLoosensAuthorities(t *testing.T) {
+	was := mustPolicy(t, certified("{ssh: "+corpLine()+", revoked: [13]}"), nil)
+	for name, c := range map[string]struct {
+		after policy
+		want  []string
+	}{
+		"nothing":      {certified("{ssh: " + corpLine() + ", revoked: [13, 14]}"), nil},
+		"a revocation": {certified(corpLine()), []string{"the authority corp does not revoke 13 any more"}},
+		"a name": {certified("{ssh: "+corpLine()+", revoked: [13]}").with("bob", person(`"operator:acme-corp"`, sshEntry("bob"), certEntry("bob@acme.example", "corp"))),
+			[]string{"bob gets the key corp:bob@acme.example"}},
+	} {
+		if d := cmp.Diff(c.want, Loosens(was, mustPolicy(t, c.after, nil))); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+	other := mustPolicy(t, certified(fmt.Sprintf("{ssh: %q, revoked: [13]}", publicLine(sshKey("other")))), nil)
+	if got := Loosens(was, other); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "the authority corp certifies by the key SHA256:") }) {
+		t.Error(got)
+	}
+}
+
 func TestLoosensOpenPGP(t *testing.T) {
 	short, long := uint32(3600), uint32(7200)
 	c := pgpConfig(born, func(c *packet.Config) { c.KeyLifetimeSecs = short })

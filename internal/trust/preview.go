@@ -12,10 +12,11 @@ import (
 // Preview is what a merge would meet, before anybody signs it.
 type Preview struct {
 	Changed   []gitrepo.Change
-	Wants     []Want     // the rules that who signs the merge must help to meet
-	Unsigned  []*Refusal // commits that the merge would bring in and that bear no signature that counts
-	Mergers   []string   // persons whose signature on the merge would make it pass, sorted; nobody's if any commit lacks one
-	Approvals [][]byte   // documents of the signed approvals that count for some path
+	Wants     []Want      // the rules that who signs the merge must help to meet
+	Unsigned  []*Refusal  // commits that the merge would bring in and that bear no signature that counts
+	Mergers   []string    // persons whose signature on the merge would make it pass, sorted; nobody's if any commit lacks one
+	Loosens   []Loosening // what the change permits that is not permitted now
+	Approvals [][]byte    // documents of the signed approvals that count for some path
 }
 
 // Want is a rule that the consents so far do not meet.
@@ -55,7 +56,7 @@ func Check(ctx context.Context, repo *gitrepo.Repo, cfg Config, base, merge lcm.
 	if err != nil {
 		return nil, err
 	}
-	out.Changed = changed
+	out.Changed, out.Loosens = changed, Loosened(p.tree, c.tree, changed)
 	j := &judge{w: w, p: p, c: c, at: at, head: in.head, changed: changed}
 	if j.consents, err = w.consents(ctx, in.side, changed, at); err != nil {
 		return nil, err
