@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,8 +152,8 @@ func dearmor(text, kind string) ([]byte, error) {
 		return nil, fmt.Errorf("it must begin with -----BEGIN %s----- and end with -----END %[1]s-----", kind)
 	}
 	headers, body, ok := strings.Cut(text, "\n\n")
-	if !ok || headers != "" && headers[0] != '\n' {
-		return nil, errors.New("no empty line follows the headers of its armor")
+	if !ok || !armorHeaders(headers) {
+		return nil, errors.New("no headers and then an empty line follow the begin of its armor")
 	}
 	body, sum := cutChecksum(body)
 	raw, err := base64.StdEncoding.Strict().DecodeString(body)
@@ -163,6 +164,12 @@ func dearmor(text, kind string) ([]byte, error) {
 		return nil, errors.New("the checksum of its armor is wrong")
 	}
 	return raw, nil
+}
+
+// armorHeaders reports whether each line, with its end before it, is a name and a value.
+func armorHeaders(text string) bool {
+	lines := strings.Split(text, "\n")
+	return lines[0] == "" && !slices.ContainsFunc(lines[1:], func(line string) bool { return !strings.Contains(line, ": ") })
 }
 
 // cutChecksum takes the last line off if it is a checksum.
