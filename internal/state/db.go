@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -31,6 +32,11 @@ type DB struct {
 	bolt *bolt.DB // nil: empty and read-only
 	repo []byte
 	key  []byte
+	mark []byte // the key that sums are made with
+
+	mu    sync.Mutex // one writer at a time; guards what follows
+	sum   sum        // of all records
+	known bool       // sum is what is in the file; else it is summed up anew
 }
 
 // Open opens the state, making it if it is absent.
@@ -39,6 +45,7 @@ func Open(cfg Config) (*DB, error) {
 		return nil, errors.New("the state needs a key and the name of its repository")
 	}
 	db := &DB{repo: []byte(cfg.Repository), key: cfg.Key}
+	db.mark = (&tx{db: db}).mac("", "sum", nil)
 	if _, err := os.Stat(cfg.Path); cfg.ReadOnly && errors.Is(err, os.ErrNotExist) {
 		return db, nil
 	}
@@ -47,14 +54,19 @@ func Open(cfg Config) (*DB, error) {
 			return nil, fmt.Errorf("making the folder of the state: %w", err)
 		}
 	}
-	b, err := bolt.Open(cfg.Path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: cfg.ReadOnly, FreelistType: bolt.FreelistMapType})
+	err := intact(func() (err error) {
+		db.bolt, err = bolt.Open(cfg.Path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: cfg.ReadOnly, FreelistType: bolt.FreelistMapType})
+		return err
+	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("opening the state %s: another process holds it: only one daemon at a time", cfg.Path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the state %s: %w", cfg.Path, err)
 	}
-	db.bolt = b
+	if err := intact(db.check); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the state %s: %w", cfg.Path, err), db.bolt.Close())
+	}
 	return db, nil
 }
 
@@ -70,26 +82,43 @@ func (db *DB) Close() error {
 type tx struct {
 	db   *DB
 	root *bolt.Bucket // nil while nothing was ever written
+	sum  sum
 }
 
 func (db *DB) view(f func(*tx) error) error {
 	if db.bolt == nil {
 		return f(&tx{db: db})
 	}
-	return db.bolt.View(func(b *bolt.Tx) error { return f(&tx{db, b.Bucket(db.repo)}) })
+	return db.bolt.View(func(b *bolt.Tx) error { return f(&tx{db: db, root: b.Bucket(db.repo)}) })
 }
 
 func (db *DB) update(f func(*tx) error) error {
 	if db.bolt == nil {
 		return errors.New("the state was opened for reading only")
 	}
-	return db.bolt.Update(func(b *bolt.Tx) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var after sum
+	err := db.bolt.Update(func(b *bolt.Tx) error {
 		root, err := b.CreateBucketIfNotExists(db.repo)
 		if err != nil {
 			return err
 		}
-		return f(&tx{db, root})
+		if err := db.sumUp(root); err != nil {
+			return err
+		}
+		t := &tx{db: db, root: root, sum: db.sum}
+		if err := f(t); err != nil {
+			return err
+		}
+		after = t.sum
+		return t.seal()
 	})
+	// A commit that failed may have been written all the same.
+	if db.known = err == nil; db.known {
+		db.sum = after
+	}
+	return err
 }
 
 func (t *tx) mac(bucket, key string, value []byte) []byte {
@@ -133,7 +162,9 @@ func (t *tx) put(bucket, key string, v any) error {
 	if err != nil {
 		return err
 	}
-	return b.Put([]byte(key), append(t.mac(bucket, key, j), j...))
+	raw := append(t.mac(bucket, key, j), j...)
+	t.replace(b, bucket, key, raw)
+	return b.Put([]byte(key), raw)
 }
 
 func (t *tx) delete(bucket, key string) error {
@@ -141,7 +172,18 @@ func (t *tx) delete(bucket, key string) error {
 	if b == nil {
 		return nil
 	}
+	t.replace(b, bucket, key, nil)
 	return b.Delete([]byte(key))
+}
+
+// replace moves the sum on from the record as it stands to another one, or none.
+func (t *tx) replace(b *bolt.Bucket, bucket, key string, raw []byte) {
+	if old := b.Get([]byte(key)); old != nil {
+		t.sum.toggle(t.db.mark, bucket, key, old)
+	}
+	if raw != nil {
+		t.sum.toggle(t.db.mark, bucket, key, raw)
+	}
 }
 
 func (t *tx) bucket(name string) *bolt.Bucket {

@@ -140,7 +140,7 @@ func TestAnotherKeyIsRefused(t *testing.T) {
 	_ = db.Accept(Ratchet{Accepted: "b"}, nil, at)
 	_ = db.Close()
 	cfg.Key = bytes.Repeat([]byte{8}, 32)
-	if _, _, err := open(t, cfg).Ratchet(); !errors.Is(err, ErrTampered) {
+	if _, err := Open(cfg); !errors.Is(err, ErrTampered) {
 		t.Errorf("%v", err)
 	}
 }
