@@ -46,6 +46,7 @@ var layers = map[string]string{
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",
 	"internal/plan":                  "lcm diag state store",
 	"internal/check":                 "lcm diag strictyaml tree trust schema policy leak policies/rego schemas/cue",
+	"internal/forge":                 "lcm trust",
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
 
@@ -53,7 +54,7 @@ var layers = map[string]string{
 
 	"cmd/lcm-lint":   "diag check",
 	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",
-	"cmd/reconciler": "lcm diag strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",
+	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",
 }
 
 // owners says who alone may import the heavy modules.

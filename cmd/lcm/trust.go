@@ -150,12 +150,7 @@ func (c *cli) explainStep(ctx context.Context, spec string) error {
 		return err
 	}
 	s := v.Steps()[0]
-	switch {
-	case s.Adopted:
-		fmt.Fprintf(c.stdout, "%s is believed: adopted by %s, for want of signatures\n", rev.Short(), strings.Join(s.SignedApprovers, ", "))
-	default:
-		fmt.Fprintf(c.stdout, "%s is believed: signed by %s\n", rev.Short(), s.Signer)
-	}
+	fmt.Fprintf(c.stdout, "%s is believed: %s\n", rev.Short(), s.By())
 	for _, j := range s.Judged {
 		fmt.Fprintf(c.stdout, "  %s by %s, of %d, by the rule %s\n", j.Basis, strings.Join(j.Consents, ", "), j.Needed, j.Rule)
 		for _, p := range j.Paths[:min(len(j.Paths), maxShown)] {

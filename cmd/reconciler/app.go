@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/llm-config-manager/lcm/internal/forge"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
@@ -85,7 +86,11 @@ func (a *app) openTrust(c *daemonConfig, dryRun bool, stderr io.Writer) (rc reco
 		return rc, err
 	}
 	a.onClose(repo.Close)
-	return reconcile.Config{Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
+	forges, err := openForges(c)
+	if err != nil {
+		return rc, err
+	}
+	return reconcile.Config{Forges: forges, Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
 		Introduction: c.Repository.Introduction, Repo: repo, State: st, Key: key, Receipt: c.receipt(), Now: time.Now}, nil
 }
 
@@ -147,6 +152,19 @@ func (a *app) mirrorIn(dir string, c *daemonConfig) (*gitrepo.Repo, error) {
 		return nil, configErrorf("repository: %v", err)
 	}
 	return repo, nil
+}
+
+// openForges makes the clients of forges. Nothing is asked yet.
+func openForges(c *daemonConfig) (map[string]reconcile.Forge, error) {
+	forges := map[string]reconcile.Forge{}
+	for name, f := range c.Repository.Forges {
+		client, err := forge.NewGitHub(forge.Config{URL: f.URL, Repository: f.Repository, TokenFile: f.TokenFile})
+		if err != nil {
+			return nil, configErrorf("forge %s: %v", name, err)
+		}
+		forges[name] = client
+	}
+	return forges, nil
 }
 
 func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun bool) (store.Target, error) {

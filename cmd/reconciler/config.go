@@ -33,6 +33,7 @@ type daemonConfig struct {
 			Username       string `json:"username"`
 			PasswordFile   string `json:"passwordFile"`
 		} `json:"auth"`
+		Forges map[string]forgeConfig `json:"forges"`
 	} `json:"repository"`
 	Key struct {
 		File string `json:"file"`
@@ -56,6 +57,13 @@ type daemonConfig struct {
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
 	bundle        string // from the command line: a file that stands for the server; "-": standard input
+}
+
+type forgeConfig struct {
+	Type       string `json:"type"`
+	Repository string `json:"repository"`
+	URL        string `json:"url"`
+	TokenFile  string `json:"tokenFile"`
 }
 
 type targetConfig struct {
@@ -148,6 +156,10 @@ func (c *daemonConfig) complete(dir string) (err error) {
 	}
 	if c.Repository.Auth.Username, err = expand(c.Repository.Auth.Username); err != nil {
 		return err
+	}
+	for name, f := range c.Repository.Forges {
+		f.TokenFile = absolute(dir, f.TokenFile)
+		c.Repository.Forges[name] = f
 	}
 	for name, t := range c.Targets {
 		if err := t.complete(dir); err != nil {

@@ -83,6 +83,9 @@ type verdictJSON struct {
 	Signer          string           `json:"signer"`
 	Approvers       []string         `json:"approvers"`
 	SignedApprovers []string         `json:"signedApprovers"`
+	Reviewers       []string         `json:"reviewers"` // of the approvers, those whom a review at a forge made count
+	Forge           string           `json:"forge"`
+	Squashed        lcm.Revision     `json:"squashed"`
 	Adopted         bool             `json:"adopted"`
 	FirstSeen       *time.Time       `json:"firstSeen"`
 	Rules           []ruleJSON       `json:"rules"`
@@ -98,10 +101,12 @@ type verdictsDocument struct {
 func verdictsJSON(all []reconcile.Verdict) verdictsDocument {
 	out := verdictsDocument{Schema: "lcm.verdicts/v1", Verdicts: []verdictJSON{}}
 	for _, v := range all {
-		j := verdictJSON{Commit: v.Commit, Verdict: "unjudged", Approvers: []string{}, SignedApprovers: []string{}, Rules: []ruleJSON{}, Loosens: append([]plan.Loosening{}, v.Loosens...)}
+		j := verdictJSON{Commit: v.Commit, Verdict: "unjudged", Approvers: []string{}, SignedApprovers: []string{}, Reviewers: []string{}, Rules: []ruleJSON{},
+			Loosens: append([]plan.Loosening{}, v.Loosens...)}
 		if s := v.Step; s != nil {
 			j.Verdict, j.Signer, j.Adopted, j.FirstSeen = "believed", s.Signer, s.Adopted, &s.FirstSeen
 			j.Approvers, j.SignedApprovers = append(j.Approvers, s.Approvers...), append(j.SignedApprovers, s.SignedApprovers...)
+			j.Forge, j.Squashed, j.Reviewers = s.Forge, s.Squashed, append(j.Reviewers, s.Reviewers...)
 			for _, r := range s.Judged {
 				j.Rules = append(j.Rules, ruleJSON{r.Rule.String(), r.Needed, r.Basis, append([]string{}, r.Consents...), r.Paths, r.Count})
 			}
@@ -135,11 +140,7 @@ func printVerdicts(w io.Writer, all []reconcile.Verdict) error {
 }
 
 func writeStep(b *strings.Builder, s *trust.Step) {
-	by := "signed by " + s.Signer
-	if s.Adopted {
-		by = "adopted by " + strings.Join(s.SignedApprovers, ", ")
-	}
-	fmt.Fprintf(b, "%s %s\n", s.Commit.Short(), by)
+	fmt.Fprintf(b, "%s %s\n", s.Commit.Short(), s.By())
 	for _, j := range s.Judged {
 		first := j.Paths[0]
 		if j.Count > 1 {

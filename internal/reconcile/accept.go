@@ -156,7 +156,7 @@ func (r *Reconciler) vouched(believed trust.Verified, head lcm.Revision) map[lcm
 // put in force is beyond help: nothing could be built on it.
 func (r *Reconciler) refusalOf(ctx context.Context, from, head lcm.Revision) (trust.Verified, *trust.Refusal, error) {
 	seen := r.clock(Options{DryRun: true})
-	cfg := trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants, Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted}
+	cfg := r.trustConfig(seen)
 	refusal := new(trust.Refusal)
 	if _, err := trust.Verify(ctx, r.Repo, cfg, head, head); errors.As(err, &refusal) {
 		return trust.Verified{}, nil, notAcceptable("%v", refusal)

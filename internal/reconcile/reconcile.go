@@ -32,6 +32,7 @@ type Config struct {
 	State        *state.DB
 	Opener       *sopsfile.Opener // nil: no secret opens, and what has one is held
 	Targets      map[string]Target
+	Forges       map[string]Forge // by their names in the trust policy; nil: no forge is asked for reviews
 	Key          masterkey.Key
 	Freshness    Freshness
 	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
@@ -180,8 +181,9 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	if _, before := seen.accepted(head); o.Revision != "" && (before || head == r.Introduction) {
 		from = "" // it was accepted once, and is earned again from the introduction
 	}
-	verified, err := trust.Verify(ctx, r.Repo, trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants,
-		Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted, Cache: &r.trusted}, from, head)
+	cfg := r.trustConfig(seen)
+	cfg.Cache = &r.trusted
+	verified, err := trust.Verify(ctx, r.Repo, cfg, from, head)
 	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
 		report.Refusal = refusal
 	} else if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -26,6 +27,9 @@ func Verdicts(ctx context.Context, cfg Config, from, to lcm.Revision) ([]Verdict
 	if cfg.Now == nil {
 		return nil, errors.New("reconcile: incomplete configuration")
 	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	r := &Reconciler{Config: cfg}
 	head, err := r.fetch(ctx, Options{Revision: to})
 	if err != nil {
@@ -35,8 +39,7 @@ func Verdicts(ctx context.Context, cfg Config, from, to lcm.Revision) ([]Verdict
 		from = cfg.Introduction
 	}
 	seen := r.clock(Options{DryRun: true})
-	v, err := trust.Verify(ctx, r.Repo, trust.Config{Repository: r.Repository, Branch: r.Branch, Tenants: r.Tenants,
-		Introduction: r.Introduction, FirstSeen: seen.first, AcceptedAt: seen.accepted}, from, head)
+	v, err := trust.Verify(ctx, r.Repo, r.trustConfig(seen), from, head)
 	refusal := new(trust.Refusal)
 	if err != nil && !errors.As(err, &refusal) {
 		return nil, fmt.Errorf("verifying: %w", err)

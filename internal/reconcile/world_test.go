@@ -83,10 +83,8 @@ routes:
 func newWorld(t *testing.T, files map[string]string) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), key: masterkey.Random(), faults: map[string]*faulty{}}
-	private := ed25519.NewKeyFromSeed([]byte(strings.Repeat("a", ed25519.SeedSize)))
+	w.signer = sshSigner(t, "a")
 	var err error
-	w.signer, err = ssh.NewSignerFromKey(private)
-	w.check(err)
 	w.repo, err = gitrepo.Init(filepath.Join(w.dir, "origin.git"))
 	w.check(err)
 	t.Cleanup(func() { w.repo.Close() })
@@ -206,4 +204,15 @@ func (w *world) expect(r *Report, want string) {
 
 func config(value string) string {
 	return "apiVersion: lcm/v1\nkind: Config\nmetadata: {owner: platform, description: d}\nspec:\n  value: " + value + "\n"
+}
+
+// sshSigner is the key of a person, always the same for a name.
+func sshSigner(t *testing.T, name string) ssh.Signer {
+	t.Helper()
+	seed := []byte(strings.Repeat(name, ed25519.SeedSize))[:ed25519.SeedSize]
+	s, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

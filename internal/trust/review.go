@@ -89,8 +89,8 @@ func (j *judge) reviewer(r Review) *Principal {
 	return who
 }
 
-// reviewersOnly returns those who were counted by nothing but a review.
-func (j *judge) reviewersOnly() []string {
+// counted returns those whom a review made count for some path.
+func (j *judge) counted() []string {
 	names := slices.Clone(j.reviewers)
 	slices.Sort(names)
 	return slices.Compact(names)

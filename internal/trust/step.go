@@ -73,7 +73,7 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	w.chain.push(revision)
 	w.accepted[revision] = at
 	return c, Step{Parent: p.revision, Commit: revision, Signer: in.head.name(), Forge: in.head.forgeName(), Squashed: in.squashed, FirstSeen: at, Adopted: in.lacking != nil,
-		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged), Reviewers: j.reviewersOnly(),
+		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged), Reviewers: j.counted(),
 		Changed: changed, Judged: judged, policy: p.policy}, nil
 }
 

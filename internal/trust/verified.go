@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"strings"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
@@ -43,11 +44,24 @@ type Step struct {
 	FirstSeen         time.Time     // as of when keys were judged
 	Approvers         []string      // principals whose consent counted for some path, sorted; nobody's if nothing changed
 	SignedApprovers   []string      // those of them whose signed approval did
-	Reviewers         []string      // those of them who were counted by nothing but a review at a forge
+	Reviewers         []string      // those of them whom a review at a forge made count for some path
 	Changed           []gitrepo.Change
 	Judged            []Judged // how each rule was met
 
 	policy *Policy // that it was judged by
+}
+
+// By says in words by what the commit was believed to be somebody's.
+func (s Step) By() string {
+	switch {
+	case s.Adopted:
+		return "adopted by " + strings.Join(s.SignedApprovers, ", ") + ", for want of signatures"
+	case s.Squashed != "":
+		return "made by the forge " + s.Forge + ", and judged as the merge of " + s.Squashed.Short() + ", which it squashes"
+	case s.Forge != "":
+		return "made by the forge " + s.Forge + ", and just what merging its parents gives"
+	}
+	return "signed by " + s.Signer
 }
 
 // Judged says how one rule was met for some of the changed paths.
