@@ -21,17 +21,17 @@ import (
 type hosted struct {
 	*world
 	people map[string]ssh.Signer
-	forge  answers
+	forge  forgeSays
 }
 
-// answers is a forge that says what it is told to.
-type answers struct {
+// forgeSays is a forge that says what it is told to say.
+type forgeSays struct {
 	reviews []trust.Review
 	err     error
 	asked   int
 }
 
-func (a *answers) Reviews(context.Context, lcm.Revision) ([]trust.Review, error) {
+func (a *forgeSays) Reviews(context.Context, lcm.Revision) ([]trust.Review, error) {
 	a.asked++
 	return a.reviews, a.err
 }
@@ -95,14 +95,14 @@ func TestSquashAndReview(t *testing.T) {
 	refused("trust/approvals") // bob's consent alone
 	h.forge.err = errors.New("down")
 	refused("trust/approvals")
-	h.forge = answers{reviews: []trust.Review{{Login: "dave-at-acme", Commit: side, At: h.now}}}
+	h.forge = forgeSays{reviews: []trust.Review{{Login: "dave-at-acme", Commit: side, At: h.now}}}
 	if r := h.pass(Options{DryRun: true}); r.Refusal != nil || r.Revision != squash {
 		t.Errorf("%v", r.Refusal)
 	}
 	h.expect(h.pass(Options{}), "update acme/p/s/development/a v2")
 
 	// The forge forgets all about it, and it can be judged again all the same.
-	h.forge = answers{err: errors.New("gone")}
+	h.forge = forgeSays{err: errors.New("gone")}
 	h.check(os.RemoveAll(filepath.Join(h.dir, "origin.git", "refs", "pull")))
 	verdicts, err := Verdicts(t.Context(), h.r.Config, "", "")
 	h.check(err)
