@@ -198,6 +198,9 @@ func (i fileInfo) ModTime() time.Time { return time.Time{} }
 func (i fileInfo) IsDir() bool        { return i.entry.folder() }
 func (i fileInfo) Sys() any           { return Blob{ID: i.entry.id.String(), Mode: i.entry.mode} }
 
+// ContentID names what the file or folder holds: two with the same hold the same.
+func (i fileInfo) ContentID() string { return i.entry.id.String() }
+
 type dirEntry struct {
 	tree  *Tree
 	entry treeEntry

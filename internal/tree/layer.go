@@ -60,10 +60,10 @@ func (t *Tree) layer(s lcm.Service, environment string) *layer {
 		return &layer{}
 	}
 	ns := s.In(environment)
-	return t.cache.get(ns, func() *layer { return readLayer(t.fsys, ns) })
+	return t.cache.get(ns, func() *layer { return readLayer(t.fsys, ns, t.partly) })
 }
 
-func readLayer(fsys fs.FS, ns lcm.Namespace) *layer {
+func readLayer(fsys fs.FS, ns lcm.Namespace, some *part) *layer {
 	l := &layer{
 		docs: map[string]*Document{}, prompts: map[string]*promptSet{}, partials: map[string]*Document{},
 		broken: map[string]bool{}, brokenPartials: map[string]bool{},
@@ -75,7 +75,9 @@ func readLayer(fsys fs.FS, ns lcm.Namespace) *layer {
 	}
 	seen := map[string]name{} // by key, the first file
 	for _, e := range entries {
-		l.entry(fsys, ns, dir+"/"+e.Name(), e, seen)
+		if some.shows(e.Name()) {
+			l.entry(fsys, ns, dir+"/"+e.Name(), e, seen, some)
+		}
 	}
 	l.completeSets()
 	l.dropBroken()
@@ -83,7 +85,7 @@ func readLayer(fsys fs.FS, ns lcm.Namespace) *layer {
 }
 
 // entry reads one entry of the folder.
-func (l *layer) entry(fsys fs.FS, ns lcm.Namespace, path string, e fs.DirEntry, seen map[string]name) {
+func (l *layer) entry(fsys fs.FS, ns lcm.Namespace, path string, e fs.DirEntry, seen map[string]name, some *part) {
 	n, rule, msg := parseName(e.Name())
 	if f := mode(path, e); f != nil {
 		l.fail(n, *f)
@@ -103,32 +105,38 @@ func (l *layer) entry(fsys fs.FS, ns lcm.Namespace, path string, e fs.DirEntry, 
 	} else if !ok && !n.partial {
 		seen[n.key] = n
 	}
-	l.add(fsys, ns, path, n)
+	d, findings := some.document(path, e, func() (*Document, []diag.Finding, int) { return n.parse(fsys, ns, path) })
+	if l.fail(n, findings...) {
+		l.add(n, d)
+	}
 }
 
-func (l *layer) add(fsys fs.FS, ns lcm.Namespace, path string, n name) {
+// parse reads and parses a file; size is that of its content.
+func (n name) parse(fsys fs.FS, ns lcm.Namespace, path string) (d *Document, findings []diag.Finding, size int) {
 	data, f := read(fsys, path)
 	if f != nil {
-		l.fail(n, *f)
-		return
+		return nil, []diag.Finding{*f}, 0
 	}
 	file := source{path: path, data: data, address: ns.Key(n.key)}
 	switch {
 	case n.form != formPrompt:
-		d, findings := file.document(n.form == formSealed)
-		if l.fail(n, findings...) {
-			l.docs[n.key] = d
-		}
+		d, findings = file.document(n.form == formSealed)
 	case n.partial:
-		d, findings := file.partial()
-		if l.fail(n, findings...) {
-			l.partials[n.key] = d
-		}
+		d, findings = file.partial()
 	default:
-		d, findings := file.prompt(n.variant)
-		if l.fail(n, findings...) {
-			l.prompt(n, d)
-		}
+		d, findings = file.prompt(n.variant)
+	}
+	return d, findings, len(data)
+}
+
+func (l *layer) add(n name, d *Document) {
+	switch {
+	case n.form != formPrompt:
+		l.docs[n.key] = d
+	case n.partial:
+		l.partials[n.key] = d
+	default:
+		l.prompt(n, d)
 	}
 }
 

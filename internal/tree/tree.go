@@ -24,7 +24,8 @@ type Tree struct {
 	services []lcm.Service                   // sorted
 	chains   map[string][]string             // by environment, nearest first
 	cache    *cache
-	unlisted bool // layers was not read: a folder is looked for when it is asked for
+	unlisted bool  // layers was not read: a folder is looked for when it is asked for
+	partly   *part // nil: every document is read
 }
 
 // Load reads the settings and the folders of a repository, not yet its documents. The findings
@@ -50,12 +51,21 @@ func Load(fsys fs.FS) (*Tree, []diag.Finding) {
 // Glance reads the settings alone, without a walk over the folders: Resolve works as after Load, while
 // Services and Namespaces list nothing. It is for looking at a namespace as it was at some revision.
 func Glance(fsys fs.FS) *Tree {
-	l := &layout{fsys: fsys}
-	settings := l.settings(l.root())
+	settings := ReadSettings(fsys)
 	if settings == nil {
 		return nil
 	}
-	return &Tree{fsys: fsys, settings: settings, seals: &SealRules{}, chains: chains(settings.Environments), cache: newCache(maxGlanced), unlisted: true}
+	return settings.over(fsys)
+}
+
+// ReadSettings reads lcm.yaml by itself; nil if it is missing or in any way wrong.
+func ReadSettings(fsys fs.FS) *Settings {
+	l := &layout{fsys: fsys}
+	return l.settings(l.root())
+}
+
+func (s *Settings) over(fsys fs.FS) *Tree {
+	return &Tree{fsys: fsys, settings: s, seals: &SealRules{}, chains: chains(s.Environments), cache: newCache(maxGlanced), unlisted: true}
 }
 
 func (l *layout) settings(root map[string]bool) *Settings {
@@ -134,7 +144,16 @@ func (t *Tree) Namespaces() []lcm.Namespace {
 
 func (t *Tree) published(ns lcm.Namespace) bool {
 	e, ok := t.settings.Environments[ns.Environment]
-	return ok && !e.Abstract && slices.ContainsFunc(t.chains[ns.Environment], func(l string) bool { return t.layers[ns.Service][l] })
+	return ok && !e.Abstract && slices.ContainsFunc(t.chains[ns.Environment], func(l string) bool { return t.exists(ns.Service, l) })
+}
+
+// exists reports whether a service has a layer.
+func (t *Tree) exists(s lcm.Service, environment string) bool {
+	if !t.unlisted {
+		return t.layers[s][environment]
+	}
+	info, err := fs.Stat(t.fsys, layerDir(s, environment))
+	return err == nil && info.IsDir() && !lcm.Reserved(s.Org)
 }
 
 // Chain returns the layers of an environment, nearest first; nil if it is not declared.

@@ -6,6 +6,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
 // Cache keeps, between calls of Verify, what stays true however a branch moves: parsed policies by
@@ -15,7 +16,10 @@ type Cache struct {
 	mu       sync.Mutex
 	policies map[policyID]parsedPolicy
 	keys     edKeys
-	built    map[lcm.Revision]lcm.Revision // revision → introduction
+	read     map[gitrepo.Blob]*tree.Settings // by the file lcm.yaml; nil if it is unusable
+	built    map[lcm.Revision]lcm.Revision   // revision → introduction
+
+	documents tree.Kept
 }
 
 const maxCached = 256

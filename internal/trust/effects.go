@@ -1,8 +1,6 @@
 package trust
 
 import (
-	"io/fs"
-	"path"
 	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
@@ -27,10 +25,12 @@ func (j *judge) effects() (map[string][]string, error) {
 	if len(documents) == 0 {
 		return nil, nil
 	}
-	old, _ := tree.Load(j.view(j.p.tree, settingsChanged))
-	new, _ := tree.Load(j.view(j.c.tree, settingsChanged))
+	effects, known, err := j.between(documents, settingsChanged)
+	if err != nil {
+		return nil, refuse(j.c.revision, "", "trust/effects", "it cannot be told what this changes elsewhere: %v", err)
+	}
 	as := make(map[string][]string)
-	if old == nil || new == nil {
+	if !known {
 		for _, d := range documents {
 			if d != tree.SettingsFile {
 				as[d] = []string{tree.SettingsFile}
@@ -38,59 +38,48 @@ func (j *judge) effects() (map[string][]string, error) {
 		}
 		return as, nil
 	}
-	effects, err := tree.Effects(old, new, documents)
-	if err != nil {
-		return nil, refuse(j.c.revision, "", "trust/effects", "it cannot be told what this changes elsewhere: %v", err)
-	}
 	for _, e := range effects {
 		as[e.Path] = append(as[e.Path], e.As...)
 	}
 	return as, nil
 }
 
-// view is a tree as far as effects need it: since documents act only within their service, the others
-// are left out, and the cost follows the change. If lcm.yaml changes, all are concerned.
-func (j *judge) view(t *gitrepo.Tree, whole bool) fs.FS {
-	if whole {
-		return t
-	}
-	v := &servicesFS{Tree: t, shown: map[string]bool{}}
-	for _, ch := range j.changed {
-		if !strings.HasPrefix(ch.Path, "namespaces/") {
-			continue
+// between finds the effects of changed documents; known is false if lcm.yaml is unusable on a side. If it
+// changes, all services are concerned; else documents act only within their service, and the cost
+// follows the change.
+func (j *judge) between(documents []string, settingsChanged bool) (effects []tree.Effect, known bool, err error) {
+	if settingsChanged {
+		old, _ := tree.Load(j.p.tree)
+		new, _ := tree.Load(j.c.tree)
+		if old == nil || new == nil {
+			return nil, false, nil
 		}
-		// namespaces/<org>/<project>/<service>, and the folders above it
-		for i, n := len("namespaces/"), 0; n < 3; n++ {
-			end := strings.IndexByte(ch.Path[i:], '/')
-			if end < 0 {
-				break
-			}
-			v.shown[ch.Path[:i+end]] = true
-			i += end + 1
-		}
+		effects, err = tree.Effects(old, new, documents)
+		return effects, true, err
 	}
-	return v
+	old, new := j.w.cache.settings(j.p.tree), j.w.cache.settings(j.c.tree)
+	if old == nil || new == nil {
+		return nil, false, nil
+	}
+	effects, err = new.Between(j.p.tree, j.c.tree, documents, &j.w.cache.documents)
+	return effects, true, err
 }
 
-// servicesFS shows lcm.yaml and, below namespaces/, some services only.
-type servicesFS struct {
-	*gitrepo.Tree
-	shown map[string]bool
-}
-
-// ReadDir leaves out what is not shown, at the root and in the three folders above the services.
-func (v *servicesFS) ReadDir(name string) ([]fs.DirEntry, error) {
-	entries, err := v.Tree.ReadDir(name)
-	within := name == "namespaces" || strings.HasPrefix(name, "namespaces/") && strings.Count(name, "/") <= 2
-	if err != nil || name != "." && !within {
-		return entries, err
+// settings reads lcm.yaml of a tree, if it was not read before: the very file, as Git names it. A tree
+// beyond the limits has none.
+func (c *Cache) settings(t *gitrepo.Tree) *tree.Settings {
+	if _, err := t.ReadDir("."); err != nil {
+		return nil
 	}
-	var shown []fs.DirEntry
-	for _, e := range entries {
-		switch full := path.Join(name, e.Name()); {
-		case full == tree.SettingsFile, full == "namespaces", v.shown[full]:
-			shown = append(shown, e)
+	id := idOf(t, tree.SettingsFile)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.read[id]
+	if !ok {
+		if s = tree.ReadSettings(t); c.read == nil || len(c.read) >= maxCached {
+			c.read = map[gitrepo.Blob]*tree.Settings{}
 		}
+		c.read[id] = s
 	}
-	return shown, nil
+	return s
 }
