@@ -107,16 +107,18 @@ func (w *walk) acts(ctx context.Context, s signed, final map[string]gitrepo.Blob
 	return nil
 }
 
-// recently reports whether a revision of the branch was accepted lately enough, as of a time.
+// recently reports whether a revision of the branch was accepted lately enough, as of a time. One that this walk
+// believed and that no record knows is being accepted now, however long ago it was first seen: a step that was refused,
+// say, until somebody adopted it. Or a verdict would depend on where a pass happens to begin.
 func (w *walk) recently(r lcm.Revision, at time.Time) bool {
-	t, ok := w.accepted[r]
-	switch {
-	case ok && r == w.start && w.cfg.AcceptedAt == nil:
-		return true
-	case !ok && w.cfg.AcceptedAt != nil:
-		t, ok = w.cfg.AcceptedAt(r)
+	seen, walked := w.accepted[r]
+	if w.cfg.AcceptedAt == nil {
+		return walked && (r == w.start || at.Sub(seen) <= freshness)
 	}
-	return ok && at.Sub(t) <= freshness
+	if t, recorded := w.cfg.AcceptedAt(r); recorded {
+		return at.Sub(t) <= freshness
+	}
+	return walked && (r != w.start || at.Sub(seen) <= freshness)
 }
 
 // sideGraph is the side commits of one step, children before parents.

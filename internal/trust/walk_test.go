@@ -137,6 +137,26 @@ func TestWithoutAcceptedAt(t *testing.T) {
 	w.refuses(next, merge(next, root), "trust/approvals")
 }
 
+// A step that was refused for long and then adopted is accepted only now: a branch that forks from it is as recent in the
+// same pass as it would be in the next one.
+func TestAcceptedLate(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	accepted := map[lcm.Revision]time.Time{root: now.Add(-40 * 24 * time.Hour)}
+	w.cfg.AcceptedAt = func(r lcm.Revision) (time.Time, bool) { at, ok := accepted[r]; return at, ok }
+	stray := w.commit("", files{dev: config("1")}, root)
+	w.seen[stray] = now.Add(-35 * 24 * time.Hour)
+	merge := w.commit("alice", files{prod: config("2")}, stray, w.commit("bob", files{prod: config("2")}, stray))
+	w.refuses(root, merge, "trust/unsigned")
+	w.adopt("alice", root, stray)
+	w.adopt("carol", root, stray)
+	w.accepts(root, merge)
+	accepted[stray] = now
+	w.accepts(stray, merge)
+	accepted[stray] = now.Add(-31 * 24 * time.Hour)
+	w.refuses(stray, merge, "trust/approvals")
+}
+
 // Where lcm.yaml cannot be used, documents are judged as settings, and it can be repaired.
 func TestUnusableSettings(t *testing.T) {
 	w := newWorld(t)

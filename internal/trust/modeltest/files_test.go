@@ -115,6 +115,7 @@ func quoted(words []string) string {
 type settings struct {
 	inherits map[string]string // "": nothing
 	comment  string
+	unusable bool
 }
 
 func (s *settings) content() *content {
@@ -128,6 +129,9 @@ func (s *settings) content() *content {
 		b.WriteString("}\n")
 	}
 	b.WriteString("targets:\n  runtime: {maxClassification: restricted, secrets: true}\nroutes:\n  - {match: {namespaces: [\"**\"], kinds: [\"*\"]}, target: runtime}\nlimits: {maxDeletes: 10%}\n")
+	if s.unusable {
+		b.WriteString("unknown: field\n")
+	}
 	return &content{b.String() + s.comment, s}
 }
 

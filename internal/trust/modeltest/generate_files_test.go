@@ -170,8 +170,8 @@ func (g *generator) newDocument() *document {
 }
 
 func (g *generator) newSettings(t tree) *settings {
-	s := *t[settingsFile].means.(*settings)
-	if g.chance(30) {
+	s := *t.settings()
+	if s.unusable = g.chance(5); g.chance(30) {
 		s.comment += "# looked at\n"
 		return &s
 	}
@@ -185,7 +185,9 @@ func (g *generator) newSettings(t tree) *settings {
 func (g *generator) policyChange() []ref {
 	t := g.trees[g.tip]
 	edits := tree{}
-	if f := t[tenantFile("acme")]; g.chance(25) {
+	if f := t[tenantFile("acme")]; g.chance(3) {
+		edits[tenantFile("umbrella")] = (&tenant{org: "umbrella", version: 1, rules: []rule{{paths: []string{"namespaces/umbrella/**"}, roles: []string{"*"}, approvals: 1}}}).content()
+	} else if g.chance(25) {
 		edits[tenantFile("acme")] = g.nextTenant(f)
 	} else if p, ok := t[policyFile].means.(*policy); ok {
 		edits[policyFile] = g.nextPolicy(p).content()
@@ -227,7 +229,8 @@ func (g *generator) nextPolicy(old *policy) *policy {
 		if len(p.rules) == 1 {
 			return g.nextPolicy(old)
 		}
-		p.rules = slices.Delete(p.rules, len(p.rules)-1, len(p.rules))
+		i := g.IntN(len(p.rules))
+		p.rules = slices.Delete(p.rules, i, i+1)
 	case 9, 10:
 		i := g.IntN(len(p.rules))
 		p.rules[i].approvals = pick(g, []int{0, 1, 1, 2, 2, 3, 4, 5})

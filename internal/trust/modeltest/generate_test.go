@@ -19,6 +19,7 @@ type generator struct {
 	now          int // hours
 	tip          int // where the branch is, as people see it
 	introduction int // what the operator configures
+	refused      int // the step that holds up the branch, or none
 	n            int // for contents
 }
 
@@ -29,7 +30,7 @@ func generate(seed uint64) *history {
 	if g.chance(10) {
 		g.commit(commit{parents: []int{0}, edits: tree{"README.md": plain("before the introduction")}, key: "stranger/1", note: "introduction"})
 	}
-	g.tip = len(g.h.commits) - 1
+	g.tip, g.refused = len(g.h.commits)-1, none
 	g.introduction = g.tip
 	g.h.pushes = []push{{head: g.tip, introduction: g.tip}}
 	g.daemon, _ = g.judge(newDaemon(g.h))
@@ -70,8 +71,13 @@ func (g *generator) judge(before *daemon) (after *daemon, v verdict) {
 
 // settle moves the branch back after a refusal, mostly.
 func (g *generator) settle(v verdict) {
+	g.refused = none
 	switch {
-	case len(v.faults) == 0 || g.chance(15):
+	case len(v.faults) == 0:
+	case g.chance(20): // the branch stays, to be helped by approvals
+		if i := slices.Index(g.h.firstParents(g.tip), v.revision); i > 0 {
+			g.refused = g.h.firstParents(g.tip)[i-1]
+		}
 	case v.revision != none:
 		g.tip = v.revision
 	default:
@@ -83,6 +89,9 @@ func (g *generator) push() {
 	last := g.h.pushes[len(g.h.pushes)-1]
 	g.now = last.at + pick(g, []int{0, 1, 24, 24, 24 * 5, 24 * 12, 24 * 30, 24*30 + 1})
 	p := push{at: g.now}
+	if g.refused != none {
+		p.refs = g.help(g.h.commits[g.refused].parents[0], g.refused)
+	}
 	for range 1 + g.IntN(5)/4 {
 		p.refs = append(p.refs, g.change()...)
 	}
@@ -335,9 +344,13 @@ func (g *generator) stray() []ref {
 	}
 	base := g.tip
 	g.tip = g.commit(c)
-	var refs []ref
+	return g.help(base, g.tip)
+}
+
+// help is approvals of a step, most of them to adopt it.
+func (g *generator) help(base, head int) (refs []ref) {
 	for _, name := range g.some(people, 1+g.IntN(5)) {
-		refs = append(refs, ref{g.tip, name, approval{base: base, head: g.tip, key: g.keyOf(name), adopt: !g.chance(4)}})
+		refs = append(refs, ref{head, name, approval{base: base, head: head, key: g.keyOf(name), adopt: !g.chance(4)}})
 	}
 	return refs
 }

@@ -233,13 +233,24 @@ func (j *judgement) tenants() {
 		if f == nil {
 			continue
 		}
-		if s := strings.Split(path, "/"); s[0] == "namespaces" && s[1] != "acme" && s[1] != "globex" {
+		if org := orgOf(path); org != "" && org != "acme" && org != "globex" {
 			j.fault(j.commit, "trust/outside-tenants", path)
 		}
 		if f.means == (link{}) {
 			j.fault(j.commit, "trust/file-mode", path)
 		}
 	}
+}
+
+// orgOf is the tenant of a document, or of a tenant's policy.
+func orgOf(path string) string {
+	if rest, ok := strings.CutPrefix(path, ".lcm/tenants/"); ok {
+		return strings.TrimSuffix(rest, ".yaml")
+	}
+	if s := strings.Split(path, "/"); s[0] == "namespaces" {
+		return s[1]
+	}
+	return ""
 }
 
 // paths is points 3 and 4: every rule of every changed path, and of what it changes elsewhere.

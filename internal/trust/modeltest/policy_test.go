@@ -92,8 +92,11 @@ func (all *inForce) sound() bool {
 	return all.version >= 1
 }
 
-// satisfiable reports whether the persons with valid keys are enough for each rule of the settings.
+// satisfiable reports whether the persons with valid keys are enough for each rule of the settings, and there is one.
 func (all *inForce) satisfiable(at int) bool {
+	if len(all.matching(policyFile)) == 0 {
+		return false
+	}
 	for _, path := range []string{policyFile, ".lcm/access.yaml", ".lcm/tenants/acme.yaml", ".sops.yaml", settingsFile, "schemas/cue/x.cue", "policies/rego/x.rego"} {
 		for _, r := range all.matching(path) {
 			able := 0

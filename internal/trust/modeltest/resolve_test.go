@@ -14,11 +14,13 @@ const tombstone = "Tombstone"
 // published are the environments that are not abstract.
 var published = []string{"development", "production", "staging"}
 
+func (t tree) settings() *settings { return t[settingsFile].means.(*settings) }
+
 // chain is an environment and what it inherits from, nearest first.
 func (t tree) chain(env string) (all []string) {
 	for env != "" {
 		all = append(all, env)
-		env = t[settingsFile].means.(*settings).inherits[env]
+		env = t.settings().inherits[env]
 	}
 	return all
 }
@@ -99,8 +101,15 @@ func serviceOf(path string) string {
 	return service + "/"
 }
 
-// effects lists what a change of a path changes in other environments, as the paths there.
+// effects lists what a change of a path changes in other environments, as the paths there. Where the settings cannot be
+// used, nobody knows: then a change of a document is one of the settings.
 func effects(before, after tree, path string) (as []string) {
+	if before.settings().unusable || after.settings().unusable {
+		if strings.HasPrefix(path, "namespaces/") {
+			return []string{settingsFile}
+		}
+		return nil
+	}
 	if path == settingsFile {
 		return settingsEffects(before, after)
 	}
