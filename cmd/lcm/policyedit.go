@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -187,9 +186,7 @@ func lockedLater(p *trust.Policy) []string {
 
 func (c *cli) tellEdited(e edited) error {
 	if c.format == "json" {
-		out := json.NewEncoder(c.stdout)
-		out.SetEscapeHTML(false)
-		return out.Encode(e)
+		return c.json(e)
 	}
 	var b strings.Builder
 	for _, f := range e.Files {

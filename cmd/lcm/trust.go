@@ -29,14 +29,21 @@ func (c *cli) trustShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show", Short: "Show the policy in force: principals, keys and rules", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := c.checkFormat(); err != nil {
+				return err
+			}
 			d, err := c.openDesk("HEAD", false)
 			if err != nil {
 				return err
 			}
 			defer d.repo.Close()
+			if c.format == "json" {
+				return c.json(shownPolicy(d))
+			}
 			return showPolicy(c.stdout, d)
 		},
 	}
+	c.formatFlag(cmd)
 	c.branchFlags(cmd, true)
 	return cmd
 }
@@ -96,6 +103,9 @@ func (c *cli) whoMayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "who-may PATH", Short: "Tell whose approval a change of a file needs", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := c.checkFormat(); err != nil {
+				return err
+			}
 			d, err := c.openDesk("HEAD", false)
 			if err != nil {
 				return err
@@ -104,6 +114,9 @@ func (c *cli) whoMayCommand() *cobra.Command {
 			rules := d.policy.Matching(args[0])
 			if len(rules) == 0 {
 				return fmt.Errorf("nobody may change %s: no rule of the policy matches it", args[0])
+			}
+			if c.format == "json" {
+				return c.json(whoMay{"lcm.who-may/v1", args[0], needsOf(d.policy, args[0])})
 			}
 			for _, r := range rules {
 				who := strings.Join(d.policy.PersonsFor(r, args[0]), ", ")
@@ -118,6 +131,7 @@ func (c *cli) whoMayCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.formatFlag(cmd)
 	c.branchFlags(cmd, true)
 	return cmd
 }
@@ -128,10 +142,14 @@ func (c *cli) trustExplainCommand() *cobra.Command {
 		Long: "explain judges one step of the protected branch by the policy of the commit before it, as the daemon does. It\ntakes the commit's own date for the time at which it was first seen.",
 		RunE: func(cmd *cobra.Command, args []string) error { return c.explainStep(cmd.Context(), args[0]) },
 	}
+	c.formatFlag(cmd)
 	return cmd
 }
 
 func (c *cli) explainStep(ctx context.Context, spec string) error {
+	if err := c.checkFormat(); err != nil {
+		return err
+	}
 	d, err := c.openDesk(spec, false)
 	if err != nil {
 		return err
@@ -146,6 +164,9 @@ func (c *cli) explainStep(ctx context.Context, spec string) error {
 		return err
 	}
 	v, err := trust.Verify(ctx, d.repo, d.config(parent, d.committed), "", rev)
+	if c.format == "json" {
+		return c.jsonStep(rev, v, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -166,7 +187,8 @@ func (c *cli) explainStep(ctx context.Context, spec string) error {
 func (c *cli) trustCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check [REV]", Short: "Tell what a change still needs before the daemon would believe its merge", Args: cobra.MaximumNArgs(1),
-		Long: "check merges REV (HEAD by default) into the protected branch, without keeping the merge, and tells whose approvals are\nmissing. It ends with 1 as long as no single person could complete it by signing the merge.",
+		Long:    "check merges REV (HEAD by default) into the protected branch, without keeping the merge, and tells whose approvals are\nmissing. It ends with 1 as long as no single person could complete it by signing the merge. On a pull request, check out\nthe branch itself with its whole history, and name the target: --base origin/main.",
+		Example: "  lcm trust check\n  lcm trust check topic --base origin/main --format json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec := "HEAD"
 			if len(args) == 1 {
@@ -175,6 +197,7 @@ func (c *cli) trustCheckCommand() *cobra.Command {
 			return c.trustCheck(cmd.Context(), spec)
 		},
 	}
+	c.formatFlag(cmd)
 	c.branchFlags(cmd, true)
 	return cmd
 }
@@ -183,6 +206,9 @@ func (c *cli) trustCheckCommand() *cobra.Command {
 var errNotYet = errors.New("more is needed before this can be merged")
 
 func (c *cli) trustCheck(ctx context.Context, spec string) error {
+	if err := c.checkFormat(); err != nil {
+		return err
+	}
 	d, err := c.openDesk(spec, false)
 	if err != nil {
 		return err
@@ -193,6 +219,9 @@ func (c *cli) trustCheck(ctx context.Context, spec string) error {
 		return usagef("%v", err)
 	}
 	p, _, err := d.preview(ctx, head)
+	if c.format == "json" {
+		return c.jsonCheck(d, head, p, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ func (c *cli) roleCommand() *cobra.Command {
 }
 
 func (c *cli) approvalsCommand() *cobra.Command {
+	var signed bool
 	cmd := &cobra.Command{
 		Use: "approvals PATTERN N", Short: "Say how many must consent to a change of what a rule matches", Args: cobra.ExactArgs(2),
 		Long:    "approvals sets the approvals of each rule of .lcm/trust.yaml that has just this pattern among its paths.",
@@ -79,9 +80,10 @@ func (c *cli) approvalsCommand() *cobra.Command {
 			if err != nil || n < 1 {
 				return usagef("the number of approvals is a whole number from 1, not %q", args[1])
 			}
-			return c.editPolicy(cmd.Context(), func(d *policyfile.Draft) error { return d.SetApprovals(args[0], n) })
+			return c.editPolicy(cmd.Context(), func(d *policyfile.Draft) error { return d.SetApprovals(args[0], n, signed) })
 		},
 	}
+	cmd.Flags().BoolVar(&signed, "signed", false, "count signed approvals and the signature on the merge only, not those on commits of a branch")
 	c.editFlags(cmd)
 	return cmd
 }

@@ -17,6 +17,7 @@ type Change struct {
 	NotAfter  string   `json:"notAfter,omitempty"`
 	Roles     []string `json:"roles,omitempty"` // as they are now
 	Approvals int      `json:"approvals,omitempty"`
+	Signed    bool     `json:"signedConsent,omitempty"`
 }
 
 func (c Change) String() string {
@@ -38,10 +39,14 @@ func (c Change) String() string {
 	case "key-ends":
 		return "~ " + c.Principal + ": " + c.Key + until
 	}
-	return fmt.Sprintf("~ %d approvals for %s", c.Approvals, c.Rule)
+	signed := ""
+	if c.Signed {
+		signed = " signed"
+	}
+	return fmt.Sprintf("~ %d%s approvals for %s", c.Approvals, signed, c.Rule)
 }
 
-// Changes tells how a policy differs from an earlier one: its principals, their keys and roles, and the approvals
+// Changes tells how a policy differs from an earlier one: its principals, their keys and roles, and the consent
 // that rules ask for. A rule that is new or gone is not told.
 func Changes(before, after *trust.Policy) []Change {
 	var all []Change
@@ -100,12 +105,12 @@ func ruleChanges(before, after *trust.Policy) []Change {
 	var all []Change
 	was, is := before.Rules(), after.Rules()
 	for i := range min(len(was), len(is)) {
-		if was[i].Approvals != is[i].Approvals {
+		if was[i].Approvals != is[i].Approvals || was[i].SignedConsent != is[i].SignedConsent {
 			var paths []string
 			for _, p := range is[i].Paths {
 				paths = append(paths, p.String())
 			}
-			all = append(all, Change{What: "approvals", Rule: strings.Join(paths, ", "), Approvals: is[i].Approvals})
+			all = append(all, Change{What: "approvals", Rule: strings.Join(paths, ", "), Approvals: is[i].Approvals, Signed: is[i].SignedConsent})
 		}
 	}
 	return all

@@ -169,8 +169,9 @@ func (d *Draft) roleIndex(f *yamledit.File, name, role string) int {
 	return slices.Index(roles, any(role))
 }
 
-// SetApprovals says how many must consent, in the rules of .lcm/trust.yaml that name a pattern just so.
-func (d *Draft) SetApprovals(pattern string, approvals int) error {
+// SetApprovals says how many must consent, in the rules of .lcm/trust.yaml that name a pattern just so; with signed, by
+// signed consent only.
+func (d *Draft) SetApprovals(pattern string, approvals int, signed bool) error {
 	f, found := d.files[policyFile], false
 	rules, _ := f.Value("rules").([]any)
 	for i := range rules {
@@ -181,6 +182,12 @@ func (d *Draft) SetApprovals(pattern string, approvals int) error {
 		}
 		found = true
 		if err := f.Set(int64(approvals), append(at, "approvals")...); err != nil {
+			return err
+		}
+		if !signed {
+			continue
+		}
+		if err := f.Set("signed", append(at, "consent")...); err != nil {
 			return err
 		}
 	}
