@@ -46,7 +46,7 @@ func certRing(t *testing.T, p policy) keyring {
 }
 
 // issue makes a certificate such as ssh-keygen -s does, changed before it is signed.
-func issue(t *testing.T, ca ssh.Signer, key ssh.PublicKey, change func(*ssh.Certificate)) *ssh.Certificate {
+func issue(t testing.TB, ca ssh.Signer, key ssh.PublicKey, change func(*ssh.Certificate)) *ssh.Certificate {
 	t.Helper()
 	cert := &ssh.Certificate{Key: key, Serial: 7, CertType: ssh.UserCert, KeyId: "alice", ValidPrincipals: []string{aliceName},
 		ValidAfter: uint64(now.Add(-time.Hour).Unix()), ValidBefore: uint64(now.Add(time.Hour).Unix()),

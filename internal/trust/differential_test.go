@@ -101,6 +101,7 @@ func (v verdict) believed() bool { return v.key != "" }
 func TestAgreesWithGit(t *testing.T) {
 	d := newDifferential(t)
 	commits := d.commits()
+	new(edKeys).share(&Policy{keys: d.ring}) // as a walk does
 	git := d.gitVerdicts(commits)
 	c := comparison{d, byClass(stricter), byClass(unread), map[string]*tally{}}
 	opinions := 0
