@@ -20,6 +20,8 @@ type policyJSON struct {
 	Revision   lcm.Revision    `json:"revision"`
 	Principals []principalJSON `json:"principals"`
 	Rules      []ruleJSON      `json:"rules"`
+
+	Authorities map[string]string `json:"authorities,omitempty"` // of SSH certificates: name → fingerprint
 }
 
 type principalJSON struct {
@@ -47,7 +49,11 @@ type ruleJSON struct {
 
 func shownPolicy(d *desk) policyJSON {
 	p := d.policy
-	out := policyJSON{"lcm.trust-policy/v1", p.Repository, p.Branch, p.Version, d.tip, []principalJSON{}, []ruleJSON{}}
+	out := policyJSON{Schema: "lcm.trust-policy/v1", Repository: p.Repository, Branch: p.Branch, Version: p.Version, Revision: d.tip,
+		Principals: []principalJSON{}, Rules: []ruleJSON{}, Authorities: map[string]string{}}
+	for _, a := range p.Authorities() {
+		out.Authorities[a.Name] = a.Fingerprint
+	}
 	for _, who := range p.Principals() {
 		one := principalJSON{Name: who.Name, File: who.File(), Bot: who.Bot, Roles: texts(who.Roles), Keys: []keyJSON{}}
 		for _, k := range who.Keys {

@@ -26,7 +26,7 @@ func (f *File) insert(in *yaml.Node, item Field) ([]byte, error) {
 	}
 	_, last := f.entry(in, len(all)-1)
 	at := f.lineStart(last + 1)
-	text := f.lines(block(item, in.Column-1, f.tallStyle(all[len(all)-1].value)))
+	text := f.lines(block(item, in.Column-1, long(item.Value) || tallStyle(all[len(all)-1].value)))
 	if at < 0 { // the last line has no end
 		return f.splice(len(f.text), len(f.text), f.lines("\n")+text), nil
 	}
@@ -34,7 +34,7 @@ func (f *File) insert(in *yaml.Node, item Field) ([]byte, error) {
 }
 
 // tallStyle reports whether a neighbour takes several lines where it might take one.
-func (f *File) tallStyle(n *yaml.Node) bool {
+func tallStyle(n *yaml.Node) bool {
 	return n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0
 }
 

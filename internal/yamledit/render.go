@@ -72,12 +72,15 @@ func Scalar(s string) string {
 
 // Entry writes an entry of a mapping that is indented so far, in one line if it is short: if none of its lists holds
 // more than one mapping, and no text has several lines.
-func Entry(f Field, indent int) string {
-	m, _ := f.Value.(Mapping)
-	return block(f, indent, slices.ContainsFunc(m, func(f Field) bool {
+func Entry(f Field, indent int) string { return block(f, indent, long(f.Value)) }
+
+// long reports whether a value would be hard to read in one line: several mappings in a list.
+func long(v any) bool {
+	m, _ := v.(Mapping)
+	return slices.ContainsFunc(m, func(f Field) bool {
 		s, ok := f.Value.([]any)
 		return ok && len(s) > 1 && hasMapping(s)
-	}))
+	})
 }
 
 // block writes an entry of a mapping, or an element of a sequence, over as many lines as it needs: what holds
