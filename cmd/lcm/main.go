@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -42,6 +44,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	fmt.Fprintf(stderr, "lcm: %v\n", err)
+	if errors.Is(err, gitrepo.ErrMissing) {
+		fmt.Fprintln(stderr, "If this clone is shallow, fetch its whole history: git fetch --unshallow, or fetch-depth: 0 in CI.")
+	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
