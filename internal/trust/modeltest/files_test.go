@@ -203,6 +203,14 @@ sops:
 // cipher is base64 of some length.
 func cipher(n int) string { return fmt.Sprintf("%08d", n) }
 
+// prompt is the main file, a variant or a partial; all but the partial use the partial.
+func prompt(file string, n int) *content {
+	if strings.HasPrefix(file, "_") {
+		return &content{text: fmt.Sprintf("tone %d\n", n)}
+	}
+	return &content{text: fmt.Sprintf("---\nlcm.version: 1.0.0\n---\nask %d {{> tone}}\n", n)}
+}
+
 func plain(text string) *content { return &content{text: text + "\n"} }
 
 // symlink is a symbolic link to its text.

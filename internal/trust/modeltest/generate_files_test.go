@@ -28,6 +28,11 @@ func (g *generator) start() tree {
 	for range 6 {
 		t = t.with(g.edit(t, "namespaces/"))
 	}
+	if g.chance(50) {
+		for _, file := range []string{mainFile, partialFile} {
+			t["namespaces/acme/ml/chat/base/"+file] = prompt(file, 0)
+		}
+	}
 	for _, key := range []string{"k1", "k2"} {
 		if g.chance(60) {
 			t["namespaces/acme/ml/chat/"+pick(g, []string{"production", "base"})+"/"+key+".yaml"] = g.newDocument().content()
@@ -142,6 +147,9 @@ func (g *generator) edit(t tree, part string) tree {
 		}
 		return tree{path: g.newSecret(path).content()}
 	}
+	if g.chance(15) {
+		return g.editPrompt(t, service+"/"+env+"/")
+	}
 	path := service + "/" + env + "/" + pick(g, []string{"k1.yaml", "k2.yaml"})
 	if f := t[path]; f != nil && g.chance(25) {
 		if d := *f.means.(*document); d.kind != broken && g.chance(40) {
@@ -151,6 +159,32 @@ func (g *generator) edit(t tree, part string) tree {
 		return tree{path: nil}
 	}
 	return tree{path: g.newDocument().content()}
+}
+
+// editPrompt changes a file of the prompt, or removes it from a layer: a variant does not stand alone.
+func (g *generator) editPrompt(t tree, layer string) tree {
+	file := pick(g, []string{mainFile, variantFile, partialFile})
+	here := t[layer+file] != nil
+	switch {
+	case here && file == mainFile && g.chance(30):
+		return onlyThere(t, layer+mainFile, layer+variantFile)
+	case here && g.chance(30):
+		return tree{layer + file: nil}
+	case file == variantFile && t[layer+mainFile] == nil:
+		file = mainFile
+	}
+	return tree{layer + file: prompt(file, g.IntN(4))}
+}
+
+// onlyThere deletes those of some files that exist.
+func onlyThere(t tree, paths ...string) tree {
+	edits := tree{}
+	for _, path := range paths {
+		if t[path] != nil {
+			edits[path] = nil
+		}
+	}
+	return edits
 }
 
 func (g *generator) newDocument() *document {

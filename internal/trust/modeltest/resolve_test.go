@@ -29,7 +29,7 @@ func (t tree) chain(env string) (all []string) {
 type resolved struct {
 	kind, metadata string
 	value          map[string]int
-	sealed         string
+	text           string // of a Secret, as it is sealed; of a prompt, with its variant and partial
 	unreadable     bool
 }
 
@@ -38,12 +38,38 @@ func (r *resolved) same(o *resolved) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
-	return !r.unreadable && !o.unreadable && r.kind == o.kind && r.metadata == o.metadata && r.sealed == o.sealed && maps.Equal(r.value, o.value)
+	return !r.unreadable && !o.unreadable && r.kind == o.kind && r.metadata == o.metadata && r.text == o.text && maps.Equal(r.value, o.value)
 }
 
 // resolve looks a file up in the layers of an environment.
 func (t tree) resolve(service, env, file string) *resolved {
+	if strings.HasSuffix(file, ".prompt") {
+		return t.prompt(service, env)
+	}
 	return t.lookUp(service, env, t.chain(env), file)
+}
+
+// The files of the one prompt that there is: the main file and its variant come from one layer, the partial from the nearest.
+const (
+	mainFile    = "ask.prompt"
+	variantFile = "ask.short.prompt"
+	partialFile = "_tone.prompt"
+)
+
+func (t tree) prompt(service, env string) *resolved {
+	in := func(file string) func(string) bool {
+		return func(layer string) bool { return t[service+"/"+layer+"/"+file] != nil }
+	}
+	chain := t.chain(env)
+	set, tone := slices.IndexFunc(chain, in(mainFile)), slices.IndexFunc(chain, in(partialFile))
+	if set < 0 {
+		return nil
+	}
+	if tone < 0 {
+		return &resolved{unreadable: true}
+	}
+	within := service + "/" + chain[set] + "/"
+	return &resolved{kind: "PromptTemplate", text: t.text(within+mainFile) + t.text(within+variantFile) + t.text(service+"/"+chain[tone]+"/"+partialFile)}
 }
 
 func (t tree) lookUp(service, env string, layers []string, file string) *resolved {
@@ -59,7 +85,7 @@ func (t tree) lookUp(service, env string, layers []string, file string) *resolve
 		if layers[0] != env && !s.shared {
 			return further()
 		}
-		return &resolved{kind: "Secret", sealed: f.text}
+		return &resolved{kind: "Secret", text: f.text}
 	}
 	d := f.means.(*document)
 	switch {
@@ -134,7 +160,11 @@ func settingsEffects(before, after tree) (as []string) {
 		}
 		keys := map[string]bool{}
 		for path := range before.with(after) {
-			if service, _, file, ok := splitPath(path); ok && !before.resolve(service, env, file).same(after.resolve(service, env, file)) {
+			service, _, file, ok := splitPath(path)
+			if strings.HasSuffix(file, ".prompt") {
+				file = mainFile
+			}
+			if ok && !before.resolve(service, env, file).same(after.resolve(service, env, file)) {
 				keys[fmt.Sprintf("%s/%s/%s", service, env, file)] = true
 			}
 		}
