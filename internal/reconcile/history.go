@@ -71,6 +71,17 @@ func (t *trail) services() map[lcm.Service]bool {
 	return out
 }
 
+// burning returns the tenants of which some step burned a value.
+func (t *trail) burning() (orgs []string) {
+	for _, s := range t.steps {
+		for _, a := range s.burns {
+			orgs = append(orgs, a.Org)
+		}
+	}
+	slices.Sort(orgs)
+	return slices.Compact(orgs)
+}
+
 // touching returns the steps that changed one of the folders that feed a namespace.
 func (t *trail) touching(feeds []string) []int {
 	var own []int

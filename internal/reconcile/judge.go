@@ -53,7 +53,7 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 		resolved = t.Resolve(ns)
 	}
 	j := &judged{namespace: ns, services: resolved.Services, findings: slices.Concat(resolved.Findings, job.stray[ns])}
-	opened, more, err := r.open(ctx, v, resolved)
+	opened, more, err := r.open(ctx, v, resolved, job.burned)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	return j, ctx.Err()
 }
 
-// open opens the secrets of a namespace. One that does not open is a finding.
-func (r *Reconciler) open(ctx context.Context, v trust.Verified, res *tree.Resolved) (map[string]lcm.Secret, []diag.Finding, error) {
+// open opens the secrets of a namespace. One that does not open, or holds what is burned, is a finding.
+func (r *Reconciler) open(ctx context.Context, v trust.Verified, res *tree.Resolved, b burned) (map[string]lcm.Secret, []diag.Finding, error) {
 	opened, findings := map[string]lcm.Secret{}, []diag.Finding(nil)
 	for _, e := range res.Entries {
 		if e.Kind != lcm.KindSecret {
@@ -102,13 +102,16 @@ func (r *Reconciler) open(ctx context.Context, v trust.Verified, res *tree.Resol
 			continue
 		}
 		opened[e.Address.Key] = s
+		findings = append(findings, b.findings(r, e, s)...)
 	}
 	return opened, findings, nil
 }
 
+var errNoIdentity = errors.New("the daemon has no age identity: configure secrets.age.identityFile")
+
 func (r *Reconciler) openOne(ctx context.Context, v trust.Verified, e *tree.Entry) (lcm.Secret, error) {
 	if r.Opener == nil {
-		return lcm.Secret{}, errors.New("the daemon has no age identity: configure secrets.age.identityFile")
+		return lcm.Secret{}, errNoIdentity
 	}
 	return r.Opener.Open(ctx, v, e)
 }

@@ -111,6 +111,9 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if job.nothing() {
 		return report.publish(r, nil)
 	}
+	if job.burned, err = r.burn(ctx, verified, o, report); err != nil {
+		return nil, err
+	}
 	t, rules, err := r.load(ctx, verified, job, report)
 	if err != nil || t == nil {
 		return report.publish(r, err)

@@ -33,6 +33,7 @@ type job struct {
 	trails    trails
 	past      past
 	answers   answers
+	burned    burned
 }
 
 // trails keeps the ways to the revision, by where they begin.
@@ -45,6 +46,7 @@ type trails struct {
 type step struct {
 	commit  lcm.Revision
 	changed []gitrepo.Change
+	burns   []lcm.Address
 	deletes int        // what its message accepts: Lcm-Accept-Deletes: N
 	judged  trust.Step // who consented to it; zero if that is not known any more, and then it accepts nothing
 }
@@ -107,8 +109,8 @@ func (j *job) difference() error {
 	return nil
 }
 
-// addPending adds what failed or waits for something that is not in the repository, and what refers to a
-// service that differs.
+// addPending adds what failed or waits for something that is not in the repository, what refers to a service
+// that differs, and all of a tenant of which a value was burned.
 func (j *job) addPending() error {
 	touched := j.trails.from[j.from].services()
 	for ns, n := range j.pending {
@@ -119,6 +121,15 @@ func (j *job) addPending() error {
 		})
 		// Rules may ask who changed it: the same content made again, by others, is another matter.
 		if len(n.Failed) > 0 || n.Deletes > 0 || waits || touched[ns.Service] {
+			j.also[ns] = true
+		}
+	}
+	for _, org := range j.trails.from[j.from].burning() {
+		inhabited, err := j.r.State.Inhabited(org)
+		if err != nil {
+			return err
+		}
+		for _, ns := range inhabited {
 			j.also[ns] = true
 		}
 	}
@@ -259,7 +270,7 @@ func (r *Reconciler) steps(v trust.Verified, from lcm.Revision) ([]step, error) 
 		if len(c.Parents) == 0 {
 			return nil, fmt.Errorf("%s is not on the way to %s", from.Short(), v.Revision().Short())
 		}
-		s := step{commit: at, deletes: acceptedDeletes(c.Message)}
+		s := step{commit: at, deletes: acceptedDeletes(c.Message), burns: burnTrailers(c.Message)}
 		if judged, ok := known[at]; ok {
 			s.judged, s.changed = judged, judged.Changed
 		} else if s.changed, err = r.diff(c.Parents[0], at); err != nil {
