@@ -18,6 +18,7 @@ type Change struct {
 	// Vouched says that the daemon's operator answers for it: it is the introduction, or was accepted by hand.
 	Vouched   bool                `json:"vouched"`
 	Signer    string              `json:"signer"`    // a principal; "" if nobody's signature counts
+	Forge     string              `json:"forge"`     // the forge that made the commit, of the trust policy; "" for none
 	Approvers []string            `json:"approvers"` // persons whose consent to every path that changed the document counted, sorted
 	Roles     map[string][]string `json:"roles"`     // of signer and approvers, by the policy that judged the step
 	FirstSeen string              `json:"firstSeen"` // when the daemon first saw the revision (RFC 3339)
@@ -36,6 +37,7 @@ func (c *Change) value() *ast.Term {
 		o.add("revision", ast.StringTerm(c.Revision))
 		o.add("vouched", ast.BooleanTerm(c.Vouched))
 		o.add("signer", ast.StringTerm(c.Signer))
+		o.add("forge", ast.StringTerm(c.Forge))
 		o.add("approvers", list(c.Approvers))
 		o.add("roles", roles.term())
 		o.add("firstSeen", ast.StringTerm(c.FirstSeen))

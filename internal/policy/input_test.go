@@ -22,7 +22,7 @@ func TestInputIsItsJSON(t *testing.T) {
 	}
 	in.References["x"] = Reference{Kind: "Secret", Type: "t", Classification: "public", Labels: map[string]string{"c": "d"}, Audience: []string{"h"}}
 	in.Service = &Service{Keys: []Key{{Key: "k", Kind: "Config", Classification: "public", Target: "t"}}}
-	change := &Change{Revision: "r", Vouched: true, Signer: "alice", Approvers: []string{"alice", "bob"}, Roles: map[string][]string{"alice": {"global-admin"}},
+	change := &Change{Revision: "r", Vouched: true, Signer: "alice", Forge: "github", Approvers: []string{"alice", "bob"}, Roles: map[string][]string{"alice": {"global-admin"}},
 		FirstSeen: "2027-01-01T00:00:00Z", Paths: []string{"p"}}
 	data, err := json.Marshal(struct {
 		Input

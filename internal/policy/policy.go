@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/llm-config-manager/lcm/internal/diag"
 	base "github.com/llm-config-manager/lcm/policies/rego"
 )
@@ -92,14 +94,15 @@ func (p *Policy) Evaluate(ctx context.Context, in Input) ([]Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := p.base.evaluate(ctx, input.term().Value)
+	plain := input.term().Value
+	verdicts, err := p.base.evaluate(ctx, plain)
 	if err != nil {
 		return nil, fmt.Errorf("judging %s by the built-in rules: %w", in.Document.Address, err)
 	}
 	if p.own == nil {
 		return verdicts, nil
 	}
-	more, err := p.evaluateOwn(ctx, &input, in.Changes)
+	more, err := p.evaluateOwn(ctx, plain, &input, in.Changes)
 	if err != nil {
 		return nil, fmt.Errorf("judging %s by the repository's own rules: %w", in.Document.Address, err)
 	}
@@ -107,9 +110,9 @@ func (p *Policy) Evaluate(ctx context.Context, in Input) ([]Verdict, error) {
 }
 
 // evaluateOwn asks the own rules once, or, if some look at input.change, about each change.
-func (p *Policy) evaluateOwn(ctx context.Context, input *object, changes []*Change) (verdicts []Verdict, err error) {
+func (p *Policy) evaluateOwn(ctx context.Context, plain ast.Value, input *object, changes []*Change) (verdicts []Verdict, err error) {
 	if len(p.askers) == 0 || len(changes) == 0 {
-		return p.rest.evaluate(ctx, input.term().Value)
+		return p.rest.evaluate(ctx, plain)
 	}
 	for _, c := range changes {
 		more, err := p.own.evaluate(ctx, input.with("change", c.value()).term().Value)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ import (
 
 // answerOf is what the state keeps of a step that was believed.
 func answerOf(s trust.Step) state.Answer {
-	a := state.Answer{Signer: s.Signer, Roles: map[string][]string{}}
+	a := state.Answer{Signer: s.Signer, Forge: s.Forge, Roles: map[string][]string{}}
 	for _, c := range s.Consented() {
 		a.Consents = append(a.Consents, state.Consent{Persons: c.Persons, Paths: c.Paths})
 	}
@@ -31,6 +32,19 @@ func answerOf(s trust.Step) state.Answer {
 		}
 	}
 	return a
+}
+
+// answersATime bounds the memory that it takes to record them: a step may have thousands of paths.
+const answersATime = 1024
+
+// answer records who answers for steps, before the ratchet moves over them.
+func (r *Reconciler) answer(steps []trust.Step) error {
+	for some := range slices.Chunk(steps, answersATime) {
+		if err := r.State.Answers(answersOf(some)); err != nil {
+			return fmt.Errorf("recording who answers for commits: %w", err)
+		}
+	}
+	return nil
 }
 
 func answersOf(steps []trust.Step) map[lcm.Revision]state.Answer {
@@ -200,7 +214,7 @@ func (a *answers) change(j *job, rev lcm.Revision, e *tree.Entry) (*check.Change
 		a.changes = map[string]*check.Change{}
 	}
 	if a.changes[id] == nil {
-		a.changes[id] = &check.Change{Revision: string(rev), Vouched: s.Vouched, Signer: s.Signer, Approvers: approvers, Roles: s.Roles,
+		a.changes[id] = &check.Change{Revision: string(rev), Vouched: s.Vouched, Signer: s.Signer, Forge: s.Forge, Approvers: approvers, Roles: s.Roles,
 			FirstSeen: s.seen.UTC().Format(time.RFC3339), Paths: s.paths}
 	}
 	return a.changes[id], nil

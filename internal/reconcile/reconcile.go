@@ -211,7 +211,7 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 		return verified, nil
 	}
 	if verified.Revision() != ratchet.Accepted || ratchet.Introduction != r.Introduction {
-		if err := r.State.Answers(answersOf(verified.Steps())); err != nil {
+		if err := r.answer(verified.Steps()); err != nil {
 			return trust.Verified{}, err
 		}
 		ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, verified.Revision()

@@ -13,6 +13,7 @@ const bucketAnswers = "answers" // commit → Answer
 // for ever: approvals may be deleted from the server, and keys expire.
 type Answer struct {
 	Signer   string              `json:"signer,omitempty"`  // a principal; "" if nobody's signature counts
+	Forge    string              `json:"forge,omitempty"`   // the forge that made the commit; "" for none
 	Vouched  bool                `json:"vouched,omitempty"` // trust did not believe the step: an operator accepted it by hand
 	Consents []Consent           `json:"consents,omitempty"`
 	Roles    map[string][]string `json:"roles,omitempty"` // of signer and consenters, by the policy that judged the step
@@ -24,25 +25,19 @@ type Consent struct {
 	Paths   []string `json:"paths,omitempty"` // nil: to all; an effect as "path → path it was judged as"
 }
 
-// answersATime bounds the memory of one transaction: a step may consist of thousands of paths.
-const answersATime = 512
-
 // Answers records who answers for steps. It must be called before the ratchet moves over them.
 func (db *DB) Answers(all map[lcm.Revision]Answer) error {
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(all)), answersATime) {
-		err := db.update(func(t *tx) error {
-			for _, rev := range some {
-				if err := t.put(bucketAnswers, string(rev), all[rev]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	return db.update(func(t *tx) error {
+		for _, rev := range slices.Sorted(maps.Keys(all)) {
+			if err := t.put(bucketAnswers, string(rev), all[rev]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Answer returns who answers for a step; it reports whether that is known.
