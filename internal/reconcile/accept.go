@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/state"
@@ -25,37 +24,14 @@ func (r *Reconciler) lost(ctx context.Context, head lcm.Revision) (*trust.Refusa
 		"put the state back from a backup, or make sure that the head of the branch is right and run `reconciler accept --head <id>`", r.Repository, short(marks))}, nil
 }
 
-// marks returns the revisions that the targets' markers of this repository name, sorted. That a target
-// cannot tell is an error.
-func (r *Reconciler) marks(ctx context.Context) ([]lcm.Revision, error) {
-	var marks []lcm.Revision
-	for name, t := range r.Targets {
-		all, err := t.Namespaces(ctx, r.Tenants)
-		if err != nil {
-			return nil, &UnknownError{name, err}
-		}
-		for _, ns := range all {
-			m, err := t.Marker(ctx, ns)
-			if err != nil {
-				return nil, &UnknownError{name, err}
-			}
-			if m.Repository == r.Repository && lcm.ValidRevision(string(m.Revision)) {
-				marks = append(marks, m.Revision)
-			}
-		}
-	}
-	slices.Sort(marks)
-	return slices.Compact(marks), nil
-}
-
-// UnknownError says that nobody can tell whether a target bears our mark, without any state.
+// UnknownError says that nobody can tell what a target was given.
 type UnknownError struct {
 	Target string
 	Err    error
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("there is no state, and target %s cannot be asked whether it holds anything of ours: %v", e.Target, e.Err)
+	return fmt.Sprintf("target %s cannot be asked what it was given, and the state does not say: %v", e.Target, e.Err)
 }
 
 func (e *UnknownError) Unwrap() error { return e.Err }
@@ -100,10 +76,9 @@ func (r *Reconciler) Accept(ctx context.Context, head lcm.Revision, reason strin
 	if err != nil {
 		return o, err
 	}
-	if o.Lost = !known; o.Lost {
-		if err := r.builtOnMarks(ctx, head); err != nil {
-			return o, err
-		}
+	o.Lost = !known
+	if err := r.builtOnMarks(ctx, head, known); err != nil {
+		return o, err
 	}
 	believed, refusal, err := r.refusalOf(ctx, ratchet.Accepted, head)
 	switch {
@@ -127,14 +102,22 @@ func (r *Reconciler) Accept(ctx context.Context, head lcm.Revision, reason strin
 	return o, r.State.AcceptByHand(ratchet, o)
 }
 
-func (r *Reconciler) builtOnMarks(ctx context.Context, head lcm.Revision) error {
-	marks, err := r.marks(ctx)
-	if err != nil {
-		return err
-	}
-	for _, m := range marks {
-		if _, built := r.behind(m, head); !built {
-			return notAcceptable("%s is not built on %s, which a target was given: the branch was moved back, or rewritten since", head.Short(), m.Short())
+// builtOnMarks demands that the revision is built on all that the targets were given, as far as the state does not
+// know of it. With a state, a target that does not answer is asked later.
+func (r *Reconciler) builtOnMarks(ctx context.Context, head lcm.Revision, known bool) error {
+	for name := range r.Targets {
+		marks, err := r.marksOf(ctx, name)
+		if err != nil && known {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if marks, err = r.unknown(marks, head); err != nil {
+			return err
+		}
+		if len(marks) > 0 {
+			return notAcceptable("%s is not built on %s, which target %s was given: the branch was moved back, or rewritten since", head.Short(), short(marks), name)
 		}
 	}
 	return nil

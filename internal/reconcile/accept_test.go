@@ -158,6 +158,7 @@ func TestBreakGlassNeedsAPolicy(t *testing.T) {
 }
 
 func (f *faulty) Namespaces(ctx ctxT, orgs []string) ([]lcm.Namespace, error) {
+	f.asked++
 	if f.unknown != nil {
 		return nil, f.unknown
 	}

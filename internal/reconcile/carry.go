@@ -81,6 +81,10 @@ func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target strin
 		h.Err = fmt.Errorf("target %q is not configured", target)
 		return h
 	}
+	if r.unasked[target] {
+		h.Err = errUnasked
+		return h
+	}
 	if h.Listing, h.Err = t.List(ctx, ns); h.Err != nil {
 		return h
 	}

@@ -55,9 +55,10 @@ type Reconciler struct {
 	fingerprint []byte
 	edition     string // what judges besides the repository: when it changes, everything is judged again
 	packs       check.Packs
-	trusted     trust.Cache // spares the next pass what this one verified
-	seen        sightings   // of the remote
-	kept        Receipt     // as it lies in its file, without time and MAC
+	trusted     trust.Cache     // spares the next pass what this one verified
+	seen        sightings       // of the remote
+	kept        Receipt         // as it lies in its file, without time and MAC
+	unasked     map[string]bool // targets whose marks were not yet compared with the state
 }
 
 // New returns a reconciler.
@@ -71,9 +72,9 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, unasked: map[string]bool{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
 	for name, t := range cfg.Targets {
-		r.stores[name] = t.Target
+		r.stores[name], r.unasked[name] = t.Target, true
 	}
 	r.edition = edition(cfg)
 	return r, nil
@@ -141,7 +142,7 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 			return nil, err
 		}
 	}
-	if err := r.processed(verified, o); err != nil {
+	if err := r.processed(ctx, verified, o, report); err != nil {
 		return nil, err
 	}
 	return report.publish(r, nil)
@@ -178,6 +179,7 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 		if report.Refusal, err = r.lost(ctx, head); err != nil || report.Refusal != nil {
 			return trust.Verified{}, err
 		}
+		clear(r.unasked)
 	}
 	seen := r.clock(o)
 	from := ratchet.Accepted
@@ -197,6 +199,10 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	}
 	if verified.IsZero() {
 		return verified, nil
+	}
+	if refusal, err := r.notBehind(ctx, ratchet, verified); err != nil || refusal != nil {
+		report.Refusal = refusal
+		return trust.Verified{}, err
 	}
 	report.Revision = verified.Revision()
 	if report.ByHand, err = r.byHand(verified.Revision()); err != nil {
@@ -293,7 +299,7 @@ func (r *Reconciler) load(ctx context.Context, v trust.Verified, j *job, report 
 }
 
 // processed records that every namespace of the revision was applied, held or recorded as failed.
-func (r *Reconciler) processed(v trust.Verified, o Options) error {
+func (r *Reconciler) processed(ctx context.Context, v trust.Verified, o Options, report *Report) error {
 	if o.DryRun {
 		return nil
 	}
@@ -303,6 +309,11 @@ func (r *Reconciler) processed(v trust.Verified, o Options) error {
 	}
 	if ratchet.Processed == v.Revision() && ratchet.Rules == r.edition {
 		return nil
+	}
+	if ratchet.Processed != v.Revision() {
+		if err := r.anchor(ctx, v, report); err != nil {
+			return err
+		}
 	}
 	ratchet.Processed, ratchet.Rules = v.Revision(), r.edition
 	return r.State.Accept(ratchet, nil, r.Now())

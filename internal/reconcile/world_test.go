@@ -45,6 +45,7 @@ type faulty struct {
 	list, apply, unknown error
 	after                error // the batch is carried out, and reported as failed
 	applied              int
+	asked                int // for its namespaces
 }
 
 func (f *faulty) List(ctx ctxT, ns lcm.Namespace) (store.Listing, error) {
