@@ -50,11 +50,13 @@ var layers = map[string]string{
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
 
+	"internal/health": "lcm reconcile",
+
 	"bench": "lcm gitrepo masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "diag check",
 	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",
-	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile examples",
+	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }
 
 // owners says who alone may import the heavy modules.
@@ -67,6 +69,7 @@ var owners = map[string]string{
 	"go.etcd.io/bbolt":              "internal/store/bolt internal/state",
 	"github.com/robfig/cron/":       "internal/reconcile",
 	"github.com/ProtonMail/":        "internal/trust",
+	"github.com/prometheus/":        "internal/health",
 	"github.com/spf13/cobra":        "cmd/lcm cmd/lcm-lint cmd/reconciler",
 	"github.com/google/go-github/":  "internal/forge",
 }

@@ -72,26 +72,32 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 
 // openTrust opens what it takes to judge commits: the state and the mirror, no target.
 func (a *app) openTrust(c *daemonConfig, dryRun bool, stderr io.Writer) (rc reconcile.Config, err error) {
-	key, err := loadKey(c, dryRun, stderr)
+	rc, err = a.openState(c, dryRun, stderr)
 	if err != nil {
 		return rc, err
 	}
-	st, err := state.Open(state.Config{Path: c.State.Path, Repository: c.Repository.Name, Key: key.Derive(masterkey.State), ReadOnly: dryRun})
+	rc.Repo, err = a.openMirror(c, dryRun)
+	if err != nil {
+		return rc, err
+	}
+	a.onClose(rc.Repo.Close)
+	rc.Forges, err = openForges(c)
+	return rc, err
+}
+
+// openState opens what it takes to say where the repository stands.
+func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (rc reconcile.Config, err error) {
+	key, err := loadKey(c, readOnly, stderr)
+	if err != nil {
+		return rc, err
+	}
+	st, err := state.Open(state.Config{Path: c.State.Path, Repository: c.Repository.Name, Key: key.Derive(masterkey.State), ReadOnly: readOnly})
 	if err != nil {
 		return rc, err
 	}
 	a.onClose(st.Close)
-	repo, err := a.openMirror(c, dryRun)
-	if err != nil {
-		return rc, err
-	}
-	a.onClose(repo.Close)
-	forges, err := openForges(c)
-	if err != nil {
-		return rc, err
-	}
-	return reconcile.Config{Forges: forges, Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
-		Introduction: c.Repository.Introduction, Repo: repo, State: st, Key: key, Receipt: c.receipt(), Now: time.Now}, nil
+	return reconcile.Config{Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
+		Introduction: c.Repository.Introduction, State: st, Key: key, Receipt: c.receipt(), Freshness: c.freshness, Now: time.Now}, nil
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.

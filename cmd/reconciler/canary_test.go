@@ -129,6 +129,7 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	s.runs(3, "reconciler", "plan", "--config", daemon, "--revision", string(s.head))
 	for _, format := range []string{"text", "json"} {
 		s.runs(3, "reconciler", "verify", "--config", daemon, "--format", format)
+		s.runs(0, "reconciler", "status", "--config", daemon, "--format", format)
 	}
 	s.runs(3, "reconciler", "accept", "--config", daemon, "--head", string(s.head)) // without a reason
 	s.daemonRuns(daemon, "text", 2, syscall.SIGTERM, nil)
@@ -143,6 +144,7 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 			t.Errorf("nothing is found in the malformed %s", kind)
 		}
 	}
+	s.runs(0, "reconciler", "status", "--config", daemon, "--format", "json")
 	s.passes(4, daemon)
 	s.daemonRuns(daemon, "json", 2, syscall.SIGTERM, nil)
 	s.mend()

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -34,6 +35,11 @@ type daemonConfig struct {
 			PasswordFile   string `json:"passwordFile"`
 		} `json:"auth"`
 		Forges map[string]forgeConfig `json:"forges"`
+		MaxFetchAge string `json:"maxFetchAge"`
+		Heartbeat   struct {
+			MaxAge string   `json:"maxAge"`
+			By     []string `json:"by"`
+		} `json:"heartbeat"`
 	} `json:"repository"`
 	Key struct {
 		File string `json:"file"`
@@ -53,9 +59,13 @@ type daemonConfig struct {
 		MaxDeletes    any    `json:"maxDeletes"` // a number or a share
 		MaxFetchBytes string `json:"maxFetchBytes"`
 	} `json:"limits"`
+	Metrics struct {
+		Listen string `json:"listen"`
+	} `json:"metrics"`
 
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
+	freshness     reconcile.Freshness
 	bundle        string // from the command line: a file that stands for the server; "-": standard input
 }
 
@@ -172,7 +182,30 @@ func (c *daemonConfig) complete(dir string) (err error) {
 			return configErrorf("%s %q: %v", setting, schedule, err)
 		}
 	}
+	if err := c.ages(); err != nil {
+		return err
+	}
 	return c.limits()
+}
+
+// ages reads what says when the repository counts as stale.
+func (c *daemonConfig) ages() (err error) {
+	c.freshness = reconcile.Freshness{Schedule: c.Schedule, HeartbeatBy: c.Repository.Heartbeat.By}
+	for _, age := range []struct {
+		setting, text string
+		to            *time.Duration
+	}{
+		{"maxFetchAge", c.Repository.MaxFetchAge, &c.freshness.MaxFetchAge},
+		{"heartbeat.maxAge", c.Repository.Heartbeat.MaxAge, &c.freshness.MaxHeartbeatAge},
+	} {
+		if age.text == "" {
+			continue
+		}
+		if *age.to, err = lcm.ParseDuration(age.text); err != nil {
+			return configErrorf("repository.%s: %v", age.setting, err)
+		}
+	}
+	return nil
 }
 
 func (t *targetConfig) complete(dir string) (err error) {

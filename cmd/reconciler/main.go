@@ -114,7 +114,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = wrapArgs(cmd.Args)
 	}
@@ -255,7 +255,7 @@ func (c *cli) daemon(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	log.Info("running", "version", version(), "repository", cfg.Repository.Name, "schedule", cfg.Schedule, "driftSchedule", cfg.DriftSchedule)
-	err = a.Run(ctx, reconcile.Schedule{Passes: cfg.Schedule, Drift: cfg.DriftSchedule}, logReport(log))
+	err = a.serve(ctx, cfg, log)
 	log.Info("stopped")
 	return err
 }

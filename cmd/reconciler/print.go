@@ -13,6 +13,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
@@ -75,6 +76,7 @@ type reportJSON struct {
 	Revision lcm.Revision   `json:"revision"`
 	Refusal  *refusalJSON   `json:"refusal"`
 	ByHand   *byHandJSON    `json:"byHand"`
+	Stale    string         `json:"stale"`
 	Findings []diag.Finding `json:"findings"`
 	// HeldWhole says that the settings can't be used: every namespace stays as it is.
 	HeldWhole bool          `json:"heldWhole"`
@@ -86,7 +88,7 @@ type reportJSON struct {
 
 // passJSON is a pass as lcm.pass/v1.
 func passJSON(r *reconcile.Report) reportJSON {
-	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Findings: append([]diag.Finding{}, r.Findings...),
+	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Stale: r.Stale, Findings: append([]diag.Finding{}, r.Findings...),
 		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Plan: r.Plan, Seconds: r.Took.Seconds()}
 	if f := r.Refusal; f != nil {
 		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
@@ -111,7 +113,10 @@ func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 			fmt.Fprintf(&b, "  still at %s, the last good revision\n", r.Revision.Short())
 		}
 	}
-	writeByHand(&b, r)
+	writeByHand(&b, r.ByHand)
+	if r.Stale != "" {
+		fmt.Fprintf(&b, "STALE: %s\n", r.Stale)
+	}
 	writeLoosens(&b, r.Plan.Loosens)
 	for _, f := range r.Findings {
 		fmt.Fprintln(&b, f)
@@ -139,12 +144,11 @@ func writeRefusal(b *strings.Builder, f *trust.Refusal) {
 	fmt.Fprintln(b, f.Reason)
 }
 
-func writeByHand(b *strings.Builder, r *reconcile.Report) {
-	o := r.ByHand
+func writeByHand(b *strings.Builder, o *state.Override) {
 	if o == nil {
 		return
 	}
-	fmt.Fprintf(b, "ACCEPTED BY HAND at %s: %s", o.At.UTC().Format(time.RFC3339), r.Revision.Short())
+	fmt.Fprintf(b, "ACCEPTED BY HAND at %s: %s", o.At.UTC().Format(time.RFC3339), o.Head.Short())
 	if o.Lost {
 		b.WriteString(", after the state was lost")
 	}

@@ -49,6 +49,9 @@ func params(dir string) testscript.Params {
 			"digest":  cmdDigest,
 			"same":    cmdSame,
 			"canary":  cmdCanary,
+			"beat":    cmdBeat,
+			"port":    cmdPort,
+			"ask":     cmdAsk,
 		},
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/llm-config-manager/lcm/internal/state"
 )
 
+// StatusSchema names the form of a Status as JSON.
+const StatusSchema = "lcm.status/v1"
+
 // Status is where a repository stands, as the daemon knows it without asking anybody. As JSON it is
 // lcm.status/v1. It holds no value.
 type Status struct {
@@ -84,7 +87,7 @@ func ReadStatus(cfg Config) (*Status, error) {
 // Status returns where the repository stands. It may be called while passes run.
 func (r *Reconciler) Status() (*Status, error) {
 	now := r.Now()
-	s := &Status{Schema: "lcm.status/v1", At: now.UTC(), Repository: r.Repository, Branch: r.Branch, Introduction: r.Introduction,
+	s := &Status{Schema: StatusSchema, At: now.UTC(), Repository: r.Repository, Branch: r.Branch, Introduction: r.Introduction,
 		Held: []StatusHeld{}, Failed: []StatusFailed{}, NotReady: []string{}}
 	if err := s.believed(r); err != nil {
 		return nil, err

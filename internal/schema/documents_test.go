@@ -199,6 +199,8 @@ repository:
   introduction: 0123456789abcdef0123456789abcdef01234567
   tenants: ["*"]
   auth: {sshKeyFile: keys/git, knownHostsFile: keys/known_hosts, username: "${GIT_USER}", passwordFile: keys/git.password}
+  maxFetchAge: 10m
+  heartbeat: {maxAge: 15m, by: [clock]}
 key: {file: keys/lcm.key}
 schedule: "@every 30s"
 driftSchedule: "*/10 * * * *"
@@ -210,6 +212,7 @@ targets:
   runtime: {type: bolt, path: state/runtime.db, maxClassification: internal}
   files: {type: file, path: out}
 limits: {maxDeletes: 10%, maxFetchBytes: 1GiB}
+metrics: {listen: ":9090"}
 `,
 }
 

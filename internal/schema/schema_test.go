@@ -242,5 +242,11 @@ var mistakes = []mistake{
 	{"Daemon", "schedule = whenever", "schedule", "pattern", ""},
 	{"Daemon", "state.type = etcd", "state.type", "enum", ""},
 	{"Daemon", "limits.maxFetchBytes = 1 GB", "limits.maxFetchBytes", "pattern", ""},
+	{"Daemon", "metrics.listen = 9090", "metrics.listen", "type", "an address to listen at"},
+	{"Daemon", "metrics.listen = http://x:9090", "metrics.listen", "pattern", ""},
+	{"Daemon", "repository.maxFetchAge = 0s", "repository.maxFetchAge", "pattern", "more than nothing"},
+	{"Daemon", "repository.heartbeat.maxAge = soon", "repository.heartbeat.maxAge", "pattern", "a duration"},
+	{"Daemon", "-repository.heartbeat.maxAge", "repository.heartbeat.maxAge", "required", ""},
+	{"Daemon", "repository.heartbeat.by = []", "repository.heartbeat.by", "bounds", ""},
 	{"Daemon", "schedle = x ;; -schedule", "schedle", "unknown-field", `did you mean "schedule"?`},
 }

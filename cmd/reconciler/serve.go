@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llm-config-manager/lcm/internal/health"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+)
+
+// serve makes passes by the schedule, and answers those who watch, until ctx ends.
+func (a *app) serve(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
+	schedule, done := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}, logReport(log)
+	if c.Metrics.Listen == "" {
+		return a.Run(ctx, schedule, done)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
+	if err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	log.Info("listening", "for", "metrics", "address", l.Addr().String())
+	watched := health.New(health.Config{Repository: c.Repository.Name, Status: a.Status, Log: log})
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group.Go(func() error { return watched.Serve(ctx, l) })
+	group.Go(func() error {
+		defer cancel()
+		return a.Run(ctx, schedule, func(r *reconcile.Report, err error) {
+			done(r, err)
+			if err != nil {
+				watched.Passed(health.Failed, 0)
+				return
+			}
+			watched.Passed(resultOf(r), r.Took)
+		})
+	})
+	return group.Wait()
+}
+
+// resultOf is the exit code of a pass as the label of a metric.
+func resultOf(r *reconcile.Report) health.Result {
+	switch passCode(r) {
+	case exitDone:
+		return health.Done
+	case exitRefused:
+		return health.Refused
+	case exitHeld:
+		return health.Held
+	case exitTarget:
+		return health.TargetFailed
+	}
+	return health.Failed
+}

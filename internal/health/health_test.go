@@ -1,0 +1,222 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+)
+
+func good() *reconcile.Status {
+	at, age := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC), 12.5
+	return &reconcile.Status{Schema: reconcile.StatusSchema, Repository: "acme-config", Branch: "main", Accepted: &reconcile.Accepted{Revision: "abc", Since: at},
+		Held: []reconcile.StatusHeld{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d")}}, Fetch: reconcile.StatusFetch{At: &at, Age: &age},
+		Heartbeat: &reconcile.StatusBeat{At: &at, Age: &age}, Ready: true, NotReady: []string{}}
+}
+
+func newServer(t *testing.T, status func() (*reconcile.Status, error)) *Server {
+	t.Helper()
+	return New(Config{Repository: "acme-config", Status: status, Log: slog.New(slog.DiscardHandler)})
+}
+
+// serve answers at an address until the test ends.
+func serve(t *testing.T, s *Server) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error("serving:", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func get(t *testing.T, address, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get("http://" + address + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestAnswers(t *testing.T) {
+	stale := good()
+	stale.Ready, stale.NotReady, stale.Heartbeat.Stale = false, []string{"it withholds commits"}, true
+	for name, c := range map[string]struct {
+		status *reconcile.Status
+		err    error
+		code   int
+		ready  string
+	}{
+		"good":     {good(), nil, 200, `{"ready":true,"reasons":[]}`},
+		"stale":    {stale, nil, 503, `{"ready":false,"reasons":["it withholds commits"]}`},
+		"no state": {nil, errors.New("tampered"), 503, `{"ready":false,"reasons":["the state cannot be read: tampered"]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := serve(t, newServer(t, func() (*reconcile.Status, error) { return c.status, c.err }))
+			if code, body := get(t, at, "/health/live"); code != 200 || strings.TrimSpace(body) != `{"live":true}` {
+				t.Error(code, body)
+			}
+			if code, body := get(t, at, "/health/ready"); code != c.code || strings.TrimSpace(body) != c.ready {
+				t.Error(code, body)
+			}
+			got, err := Ask(t.Context(), at, "acme-config")
+			if c.err != nil {
+				if err == nil || !strings.Contains(err.Error(), "it has no status: tampered") {
+					t.Error(err)
+				}
+				return
+			}
+			if err != nil || !slices.Equal(got.NotReady, c.status.NotReady) || got.Held[0].Namespace != c.status.Held[0].Namespace {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	var status atomic.Pointer[reconcile.Status]
+	status.Store(good())
+	s := newServer(t, func() (*reconcile.Status, error) {
+		if s := status.Load(); s != nil {
+			return s, nil
+		}
+		return nil, errors.New("gone")
+	})
+	at := serve(t, s)
+	s.Passed(Done, 20*time.Millisecond)
+	s.Passed(Failed, 0)
+	_, body := get(t, at, "/metrics")
+	for _, line := range []string{
+		`reconcile_ready{repository="acme-config"} 1`,
+		`reconcile_last_fetch_timestamp_seconds{repository="acme-config"} 1.7673230455e+09`,
+		`reconcile_last_fetch_age_seconds{repository="acme-config"} 12.5`,
+		`reconcile_heartbeat_age_seconds{repository="acme-config"} 12.5`,
+		`reconcile_heartbeat_stale{repository="acme-config"} 0`,
+		`reconcile_accepted_revision_info{branch="main",repository="acme-config",revision="abc"} 1`,
+		`reconcile_refused{repository="acme-config"} 0`,
+		`reconcile_held_namespaces{repository="acme-config"} 1`,
+		`reconcile_passes_total{repository="acme-config",result="done"} 1`,
+		`reconcile_passes_total{repository="acme-config",result="failed"} 1`,
+		`reconcile_passes_total{repository="acme-config",result="refused"} 0`,
+		`reconcile_pass_duration_seconds_count{repository="acme-config"} 1`,
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no line %s in\n%s", line, body)
+		}
+	}
+	status.Store(nil)
+	s.mu.Lock()
+	s.last = answer{} // as if a second had passed
+	s.mu.Unlock()
+	code, body := get(t, at, "/metrics")
+	if code != 200 || !strings.Contains(body, `reconcile_ready{repository="acme-config"} 0`) || strings.Contains(body, "reconcile_refused{") {
+		t.Errorf("without a state: %d\n%s", code, body)
+	}
+}
+
+// TestAskingCostsLittle: the state is read at most once a second, however many ask.
+func TestAskingCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		read := 0
+		s := newServer(t, func() (*reconcile.Status, error) { read++; return good(), nil })
+		for range 100 {
+			s.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/status", nil))
+		}
+		if read != 1 {
+			t.Errorf("read %d times", read)
+		}
+		time.Sleep(remembered)
+		s.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/health/ready", nil))
+		if read != 2 {
+			t.Errorf("read %d times after a second", read)
+		}
+	})
+}
+
+func TestOthersAreTurnedAway(t *testing.T) {
+	s := newServer(t, func() (*reconcile.Status, error) { return good(), nil })
+	for request, want := range map[string]int{"POST /status": 405, "DELETE /health/live": 405, "GET /": 404, "GET /debug/pprof/": 404, "GET /status/x": 404} {
+		method, path, _ := strings.Cut(request, " ")
+		w := httptest.NewRecorder()
+		if s.handler.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader("x"))); w.Code != want {
+			t.Errorf("%s: %d, want %d", request, w.Code, want)
+		}
+	}
+	at := serve(t, s)
+	req, err := http.NewRequest("GET", "http://"+at+"/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Long", strings.Repeat("x", maxHeader+8<<10))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a long header: %s", resp.Status)
+	}
+}
+
+func TestAskRefuses(t *testing.T) {
+	answers := func(code int, v any) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_ = json.NewEncoder(w).Encode(v)
+		}
+	}
+	other := good()
+	other.Schema = "lcm.status/v2"
+	for name, c := range map[string]struct {
+		handler http.HandlerFunc
+		reason  string
+	}{
+		"another schema":     {answers(200, other), "no reconciler, or one of another version"},
+		"no JSON":            {answers(200, "hello"), "no reconciler"},
+		"another repository": {answers(200, good()), `it serves the repository "acme-config", not "mine"`},
+		"another program":    {http.NotFound, "it answers 404"},
+		"a redirect":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) }, "it redirects"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := httptest.NewServer(c.handler)
+			defer at.Close()
+			if _, err := Ask(t.Context(), strings.TrimPrefix(at.URL, "http://"), "mine"); err == nil || !strings.Contains(err.Error(), c.reason) {
+				t.Errorf("%v, want %q", err, c.reason)
+			}
+		})
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for listen, want := range map[string]string{":9090": "127.0.0.1:9090", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1", "127.0.0.2:1": "127.0.0.2:1", "host:1": "host:1", "[::1]:2": "[::1]:2"} {
+		if got, err := address(listen); got != want || err != nil {
+			t.Errorf("%s: %s, %v", listen, got, err)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package health
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/llm-config-manager/lcm/internal/reconcile"
+)
+
+// Result is how a pass went: the one label of the counter of passes.
+type Result string
+
+// The results of passes. Of several, refused goes before held, before target-failed.
+const (
+	Done         Result = "done"
+	Refused      Result = "refused"
+	Held         Result = "held"
+	TargetFailed Result = "target-failed"
+	Failed       Result = "failed" // the pass itself could not be made, or found errors that hold nothing
+)
+
+// passes are the metrics that are counted; all others are read from the status when somebody asks.
+type passes struct {
+	total   *prometheus.CounterVec
+	seconds prometheus.Histogram
+}
+
+func newPasses(repository string) *passes {
+	labels := prometheus.Labels{"repository": repository}
+	p := &passes{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_passes_total", Help: "Passes, by how they went.", ConstLabels: labels}, []string{"result"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "reconcile_pass_duration_seconds", Help: "How long the passes took that could be made.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 3, 11), ConstLabels: labels}),
+	}
+	for _, r := range []Result{Done, Refused, Held, TargetFailed, Failed} {
+		p.total.WithLabelValues(string(r)) // a counter that does not exist yet cannot be alarmed on
+	}
+	return p
+}
+
+// Passed counts a pass. How long it took does not matter for one that could not be made.
+func (s *Server) Passed(r Result, took time.Duration) {
+	s.passes.total.WithLabelValues(string(r)).Inc()
+	if took > 0 {
+		s.passes.seconds.Observe(took.Seconds())
+	}
+}
+
+func (s *Server) metrics() http.Handler {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(s.passes.total, s.passes.seconds, newGauges(s.Repository, s.now))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+}
+
+// gauges reads a status as metrics.
+type gauges struct {
+	status func() (*reconcile.Status, error)
+
+	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held *prometheus.Desc
+}
+
+func newGauges(repository string, status func() (*reconcile.Status, error)) *gauges {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, prometheus.Labels{"repository": repository})
+	}
+	return &gauges{
+		status:         status,
+		ready:          describe("reconcile_ready", "1 if /health/ready says so."),
+		fetched:        describe("reconcile_last_fetch_timestamp_seconds", "When the repository was last fetched with success. Missing: never."),
+		fetchAge:       describe("reconcile_last_fetch_age_seconds", "How long ago that was."),
+		heartbeatAge:   describe("reconcile_heartbeat_age_seconds", "How old the newest signed heartbeat is. Missing: none was seen, or none is asked for."),
+		heartbeatStale: describe("reconcile_heartbeat_stale", "1 if the heartbeat is too old, missing, or names a commit that the server withholds. Missing: none is asked for."),
+		accepted:       describe("reconcile_accepted_revision_info", "1; the revision that is believed.", "branch", "revision"),
+		refused:        describe("reconcile_refused", "1 if trust refuses what the branch has."),
+		held:           describe("reconcile_held_namespaces", "Namespaces that are held by checks."),
+	}
+}
+
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held} {
+		ch <- d
+	}
+}
+
+// Collect reads the status. While there is none, all that is told is that the daemon is not ready.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	set := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s, err := g.status()
+	if err != nil {
+		set(g.ready, 0)
+		return
+	}
+	set(g.ready, number(s.Ready))
+	set(g.refused, number(s.Refusal != nil))
+	set(g.held, float64(len(s.Held)))
+	if s.Fetch.At != nil {
+		set(g.fetched, float64(s.Fetch.At.UnixMilli())/1000)
+		set(g.fetchAge, *s.Fetch.Age)
+	}
+	if h := s.Heartbeat; h != nil {
+		set(g.heartbeatStale, number(h.Stale))
+		if h.Age != nil {
+			set(g.heartbeatAge, *h.Age)
+		}
+	}
+	if s.Accepted != nil {
+		set(g.accepted, 1, s.Branch, string(s.Accepted.Revision))
+	}
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
