@@ -115,6 +115,9 @@ func TestBundle(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	holds("two", "calm")
+	if r := d.must(exitFailed, "status", fresh); !strings.Contains(r.stdout, "NOT READY: the repository was never fetched") {
+		t.Errorf("a bundle is taken for the server: %s", r.stdout)
+	}
 	d.must(exitDone, "accept", cfg, "--bundle", bad, "--head", string(unsigned), "--reason", "the forge burned down")
 	d.must(exitDone, "once", cfg, "--bundle", bad)
 	holds("one", "harsh")

@@ -112,6 +112,9 @@ func (r *Repo) Stale() error {
 	return r.stale
 }
 
+// Partial reports whether Fetch takes from a bundle, which tells nothing of what the server has.
+func (r *Repo) Partial() bool { return r.partial }
+
 // fetchBranch follows the branch and returns all references of the remote.
 func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, err error) {
 	talk, err := r.remote.list(ctx, r.branch)

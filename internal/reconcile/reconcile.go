@@ -155,7 +155,9 @@ func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	head, err := r.Repo.Fetch(ctx)
-	r.seen.heard(r.Now(), err)
+	if !r.Repo.Partial() {
+		r.seen.heard(r.Now(), err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("fetching the repository: %w", err)
 	}
