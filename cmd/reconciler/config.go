@@ -34,8 +34,8 @@ type daemonConfig struct {
 			Username       string `json:"username"`
 			PasswordFile   string `json:"passwordFile"`
 		} `json:"auth"`
-		Forges map[string]forgeConfig `json:"forges"`
-		MaxFetchAge string `json:"maxFetchAge"`
+		Forges      map[string]forgeConfig `json:"forges"`
+		MaxFetchAge string                 `json:"maxFetchAge"`
 		Heartbeat   struct {
 			MaxAge string   `json:"maxAge"`
 			By     []string `json:"by"`
