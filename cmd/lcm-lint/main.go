@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -48,7 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	format, policies, schemas string
+	format, color, policies, schemas string
 }
 
 func command(stdout, stderr io.Writer) *cobra.Command {
@@ -75,18 +74,20 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			return lint(cmd.Context(), dir, o, stdout, stderr)
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&o.format, "format", "text", orWords(formats))
+	cmd.Flags().StringVar(&o.color, "color", "auto", "auto (on a terminal, with the line concerned), always or never")
 	cmd.Flags().StringVar(&o.policies, "policy", "", "take the repository's own policies from `DIR` instead of policies/rego")
 	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colors, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagDirname("policy")
 	_ = cmd.MarkFlagDirname("schema")
 	return cmd
 }
 
 func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) error {
-	if o.format != "text" && o.format != "json" {
-		return fmt.Errorf("--format is text or json, not %q", o.format)
+	if err := o.check(); err != nil {
+		return err
 	}
 	fsys, err := repository(dir, o)
 	if err != nil {
@@ -96,10 +97,7 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	for i := range findings {
-		findings[i].File = fsys.path(filepath.ToSlash(dir), findings[i].File)
-	}
-	if err := write(stdout, o.format, findings); err != nil {
+	if err := o.write(stdout, fsys, dir, findings); err != nil {
 		return err
 	}
 	if o.format == "text" && len(findings) > 0 {
@@ -128,30 +126,6 @@ func repository(dir string, o options) (overlay, error) {
 		over.folders = append(over.folders, f)
 	}
 	return over, nil
-}
-
-func write(w io.Writer, format string, fs []diag.Finding) error {
-	if format == "json" {
-		return diag.JSON(w, fs)
-	}
-	return diag.Text(w, fs)
-}
-
-func tally(fs []diag.Finding) string {
-	errs := 0
-	for _, f := range fs {
-		if f.Severity == diag.Error {
-			errs++
-		}
-	}
-	return count(errs, "error") + ", " + count(len(fs)-errs, "warning")
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprint(n, " ", noun)
 }
 
 // version is what the build says of itself.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,4 +58,10 @@ func Withheld(findings []diag.Finding) []diag.Finding {
 		}
 	}
 	return findings
+}
+
+// Showable reports whether a line of a file may be shown beside a finding: not where secrets are sealed, and
+// not what looks like a credential.
+func Showable(file, line string) bool {
+	return !strings.HasSuffix(file, ".sops.yaml") && !leak.Contains(line)
 }
