@@ -42,13 +42,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.As(err, new(outcome)) {
-			fmt.Fprintf(stderr, "reconciler: %v\n", err)
-		}
-		return exitCode(err)
+	return cli.end(root.ExecuteContext(ctx))
+}
+
+// end tells an error that was not told yet, and gives its exit code.
+func (c *cli) end(err error) int {
+	if err != nil && !errors.As(err, new(outcome)) {
+		fmt.Fprintf(c.stderr, "reconciler: %v\n", err)
 	}
-	return exitDone
+	return exitCode(err)
 }
 
 // outcome is a pass that was made and did not go well; its report has been printed.
@@ -199,7 +201,7 @@ func (c *cli) keygenCommand() *cobra.Command {
 }
 
 // pass makes one pass and prints it.
-func (c *cli) pass(ctx context.Context, o reconcile.Options) (err error) {
+func (c *cli) pass(ctx context.Context, o reconcile.Options) error {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
@@ -207,6 +209,10 @@ func (c *cli) pass(ctx context.Context, o reconcile.Options) (err error) {
 	if err != nil {
 		return err
 	}
+	return c.passWith(ctx, cfg, o)
+}
+
+func (c *cli) passWith(ctx context.Context, cfg *daemonConfig, o reconcile.Options) (err error) {
 	a, err := open(ctx, cfg, o.DryRun, nil, c.stderr)
 	if err != nil {
 		return err

@@ -35,6 +35,10 @@ func (r *Repo) checkComplete(ctx context.Context, p *pack) error {
 			}
 			return err
 		})
+		if errors.Is(err, errNotGit) {
+			id, _ := newObjectHasher().sum(t, data)
+			return describe(t, id, err)
+		}
 		if err != nil {
 			return fmt.Errorf("what was fetched is incomplete: a %s in it: %w", t, err)
 		}
@@ -70,7 +74,7 @@ type namer func(plumbing.Hash, plumbing.ObjectType) error
 func (name namer) hex(s string, t plumbing.ObjectType) error {
 	id, err := parseID(s)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNotGit, err)
 	}
 	return name(id, t)
 }

@@ -83,7 +83,8 @@ func OpenMirror(cfg Config) (*Repo, error) {
 
 // Fetch brings the branch up to date and returns its head, and refs/lcm/ with it. The branch may have
 // moved anywhere: whether that is allowed is trust's affair. When nothing moved, the cost is one
-// listing of references.
+// listing of references. With an error comes the head that could not be fetched, if the other side
+// named one.
 func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	if r.remote == nil {
 		return "", errors.New("this repository is no mirror; it has nothing to fetch from")
@@ -96,7 +97,10 @@ func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	}
 	refs, err := r.fetchBranch(ctx)
 	if err != nil {
-		return "", fmt.Errorf("fetching: %w", err)
+		if id, ok := refs[r.branch]; ok {
+			head = revision(id)
+		}
+		return head, fmt.Errorf("fetching: %w", err)
 	}
 	// Approvals never stop the branch: junk among them would hold everything. Those that did not
 	// arrive do not count, which is the safe side.
@@ -130,10 +134,10 @@ func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, 
 		return talk.refs(), nil
 	}
 	if err := r.bring(ctx, talk, []plumbing.Hash{head}, r.limits.MaxFetchBytes); err != nil {
-		return nil, err
+		return talk.refs(), err
 	}
 	if _, err := r.Commit(revision(head)); err != nil {
-		return nil, fmt.Errorf("the head of the branch: %w", err)
+		return talk.refs(), fmt.Errorf("the head of the branch: %w", err)
 	}
 	return talk.refs(), r.move(r.branch, head)
 }

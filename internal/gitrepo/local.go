@@ -106,7 +106,7 @@ func (r *Repo) reachable(ctx context.Context, wants []plumbing.Hash, has func(pl
 			return nil, err
 		}
 		if err := references(t, data, name); err != nil {
-			return nil, describe(next.t, next.id, err)
+			return nil, describe(t, next.id, err)
 		}
 	}
 	return ids, nil

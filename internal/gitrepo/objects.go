@@ -233,6 +233,9 @@ func describe(t plumbing.ObjectType, id plumbing.Hash, err error) error {
 	if t != plumbing.AnyObject {
 		what = t.String() + " " + id.String()
 	}
+	if errors.Is(err, errNotGit) {
+		return &MalformedError{Object: id.String(), Kind: t.String(), Reason: err.Error()}
+	}
 	var large *sizeError
 	if errors.As(err, &large) {
 		return &LimitError{What: "the " + what, Limit: large.max, Unit: "bytes"}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -145,19 +146,46 @@ func parseMode(s string) (uint32, bool) {
 	return 0, false
 }
 
-// checkName accepts what may name a file or folder.
+// checkName accepts what may name a file or folder, on any system that somebody may check it out on.
 func checkName(name string) error {
-	switch {
-	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("an entry is named %q", name)
-	case strings.EqualFold(name, ".git"):
-		return fmt.Errorf("an entry is named %q, which is Git's own", name)
-	case strings.Contains(name, "/"):
+	if strings.Contains(name, "/") {
 		return fmt.Errorf("the name %.40q holds a slash", name)
-	case !utf8.ValidString(name) || !plain(name):
+	}
+	if !utf8.ValidString(name) || !plain(name) || strings.ContainsFunc(name, turnsText) {
 		return fmt.Errorf("the name %.40q holds control characters or is not UTF-8; rename it", name)
 	}
+	for part := range strings.SplitSeq(name, `\`) { // which separates folders on Windows
+		switch {
+		case part == "." || part == ".." || part == "" && name == "":
+			return fmt.Errorf("an entry is named %q", name)
+		case isDotGit(part):
+			return fmt.Errorf("an entry is named %q, which is Git's own on some systems", name)
+		}
+	}
 	return nil
+}
+
+// turnsText reports whether a character changes the direction of the text after it, so that a name is not
+// what it looks like.
+func turnsText(r rune) bool {
+	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// isDotGit reports whether some file system takes the name for .git: whoever checks such a commit out would
+// have its configuration, and its programs, from the commit. Git refuses the same (path.c, utf8.c).
+func isDotGit(name string) bool {
+	if !strings.ContainsAny(name, "gG") {
+		return false
+	}
+	visible := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) { // HFS+ ignores such characters
+			return -1
+		}
+		return r
+	}, name)
+	visible, _, _ = strings.Cut(visible, ":")  // NTFS: the name of a stream
+	visible = strings.TrimRight(visible, " .") // NTFS ignores these
+	return strings.EqualFold(visible, ".git") || strings.EqualFold(visible, "git~1")
 }
 
 // treeCache keeps parsed trees.

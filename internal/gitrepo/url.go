@@ -17,8 +17,8 @@ func newSource(address string, auth Auth, limits Limits) (source, error) {
 	switch {
 	case address == "":
 		return nil, errors.New("the URL of the repository is empty")
-	case address[0] == '-' || !plain(address):
-		return nil, errors.New("the URL of the repository begins with a hyphen or holds control characters")
+	case hyphen.MatchString(address) || !plain(address):
+		return nil, errors.New("the URL of the repository, or the host in it, begins with a hyphen, or it holds control characters")
 	case helper.MatchString(address):
 		return nil, errors.New("transport helpers (name::address) are not used; give a path, or an https or ssh URL")
 	}
@@ -32,6 +32,7 @@ func newSource(address string, auth Auth, limits Limits) (source, error) {
 }
 
 var (
+	hyphen  = regexp.MustCompile(`^(?:[^/]*@)?-`)
 	helper  = regexp.MustCompile(`^[A-Za-z0-9+.-]+::`)
 	scpLike = regexp.MustCompile(`^(?:([^@/:\s-][^@/:\s]*)@)?(\[[0-9a-fA-F:.]+\]|[^@/:\[\s-][^@/:\s]*):([^\s].*)$`)
 )

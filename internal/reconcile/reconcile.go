@@ -95,6 +95,9 @@ type Options struct {
 func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	report := r.newReport(o)
 	head, err := r.fetch(ctx, o)
+	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {
+		return r.unreadable(head, refusal, report)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +162,19 @@ func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error)
 		r.seen.heard(r.Now(), err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("fetching the repository: %w", err)
+		return head, fmt.Errorf("fetching the repository: %w", err)
 	}
 	if o.Revision != "" {
 		return o.Revision, nil
 	}
 	return head, nil
+}
+
+// unreadable refuses a head whose objects are not even let into the mirror. What was accepted stays.
+func (r *Reconciler) unreadable(head lcm.Revision, refusal *trust.Refusal, report *Report) (*Report, error) {
+	ratchet, _, err := r.State.Ratchet()
+	report.Head, report.Revision, report.Refusal = head, ratchet.Accepted, refusal
+	return report.publish(r, err)
 }
 
 // verify believes or refuses. The ratchet moves before anything else happens, and holds what is believed.

@@ -60,8 +60,17 @@ func hostile(err error) bool {
 // readError sorts an error met while reading for the sake of a commit: an object that Git would not
 // have written, or that is beyond the limits, is a refusal of the commit; a lost or unreadable one is not.
 func readError(commit lcm.Revision, doing string, err error) error {
-	if hostile(err) {
-		return refuse(commit, "", "trust/malformed-commit", "%s: %v: it was not made by Git, or is beyond the daemon's limits; move the branch back to before it", doing, err)
+	if refusal := Unreadable(commit, doing, err); refusal != nil {
+		return refusal
 	}
 	return fmt.Errorf("%s %s: %w", doing, commit, err)
+}
+
+// Unreadable refuses a commit for the sake of which something was met that Git would not have written, or
+// that is beyond the limits. It is nil for any other error: a lost object, a server that is down.
+func Unreadable(commit lcm.Revision, doing string, err error) *Refusal {
+	if !hostile(err) {
+		return nil
+	}
+	return refuse(commit, "", "trust/malformed-commit", "%s: %v: it was not made by Git, or is beyond the daemon's limits; move the branch back to before it", doing, err)
 }
