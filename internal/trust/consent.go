@@ -52,7 +52,10 @@ func (w *walk) consents(ctx context.Context, side []signed, changed []gitrepo.Ch
 		}
 	}
 	graph := newSideGraph(side)
-	recent := graph.recent(func(r lcm.Revision) bool { return w.recently(r, at) })
+	recent, err := w.recent(ctx, side, at)
+	if err != nil {
+		return out, err
+	}
 	for who, done := range acts {
 		agreed := slices.DeleteFunc(slices.Clone(done), func(a act) bool { return !a.final })
 		if len(agreed) == 0 || !graph.stands(agreed, done) {
@@ -107,6 +110,29 @@ func (w *walk) acts(ctx context.Context, s signed, final map[string]gitrepo.Blob
 	return nil
 }
 
+// recent returns the side commits that have an ancestor accepted recently: the newest fork counts, since a commit cannot
+// be older than what it is built on. The way back to the branch may lead through commits that an earlier
+// merge brought in, where people went on with a branch that was merged before.
+func (w *walk) recent(ctx context.Context, side []signed, at time.Time) (map[lcm.Revision]bool, error) {
+	var tips []lcm.Revision
+	for _, s := range side {
+		tips = append(tips, s.ID)
+	}
+	all, _, err := w.collect(ctx, tips, maxSide)
+	if err != nil {
+		return nil, err
+	}
+	out := map[lcm.Revision]bool{}
+	for _, s := range slices.Backward(childrenFirst(all.commits)) {
+		for _, p := range s.Parents {
+			if _, on := w.chain.index[p]; out[p] || on && w.recently(p, at) {
+				out[s.ID] = true
+			}
+		}
+	}
+	return out, nil
+}
+
 // recently reports whether a revision of the branch was accepted lately enough, as of a time. One that this walk
 // believed and that no record knows is being accepted now, however long ago it was first seen: a step that was refused,
 // say, until somebody adopted it. Or a verdict would depend on where a pass happens to begin.
@@ -133,20 +159,6 @@ func newSideGraph(side []signed) sideGraph {
 		g.byID[s.ID] = s
 	}
 	return g
-}
-
-// recent returns the commits that have an ancestor accepted recently: the newest fork counts, since
-// a commit cannot be older than what it is built on.
-func (g sideGraph) recent(accepted func(lcm.Revision) bool) map[lcm.Revision]bool {
-	out := map[lcm.Revision]bool{}
-	for _, s := range slices.Backward(g.order) {
-		for _, p := range s.Parents {
-			if _, beside := g.byID[p]; beside && out[p] || !beside && accepted(p) {
-				out[s.ID] = true
-			}
-		}
-	}
-	return out
 }
 
 // stands reports whether a person's agreement was not withdrawn: every commit in which the same

@@ -157,6 +157,23 @@ func TestAcceptedLate(t *testing.T) {
 	w.refuses(stray, merge, "trust/approvals")
 }
 
+// Going on with a branch that was merged before is as good as a new one, for 30 days from the revision that it forked from.
+func TestMergedBranchGoesOn(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	first := w.commit("bob", files{dev: config("1")}, root)
+	main := w.commit("alice", files{dev: config("1")}, root, first)
+	more := w.commit("bob", files{prod: config("2")}, first)
+	merge := w.commit("alice", files{prod: config("2")}, main, more)
+	w.accepts(root, merge)
+	w.cfg.AcceptedAt = func(r lcm.Revision) (time.Time, bool) { return now.Add(-29 * 24 * time.Hour), r == root || r == main }
+	w.accepts(main, merge)
+	w.cfg.AcceptedAt = func(r lcm.Revision) (time.Time, bool) {
+		return now.Add(-map[lcm.Revision]time.Duration{root: 31 * 24 * time.Hour}[r]), r == root || r == main
+	}
+	w.refuses(main, merge, "trust/approvals")
+}
+
 // Where lcm.yaml cannot be used, documents are judged as settings, and it can be repaired.
 func TestUnusableSettings(t *testing.T) {
 	w := newWorld(t)

@@ -32,7 +32,8 @@ func TestModel(t *testing.T) {
 		h := generate(*only)
 		t.Log(h)
 		if err := disagreement(t, h); err != nil {
-			t.Error(err)
+			small := shrink(t, h)
+			t.Errorf("%v\nshrunk:\n%v\n%v", err, small, disagreement(t, small))
 		}
 		return
 	}

@@ -76,8 +76,8 @@ func (g *generator) startPolicy() *policy {
 	}
 	p.rules = []rule{everything,
 		{paths: []string{".lcm/**", ".sops.yaml", "lcm.yaml", "schemas/**", "policies/**"}, roles: []string{"global-admin"}, approvals: 1 + g.IntN(2)},
-		{paths: []string{"namespaces/*/*/*/production/**"}, roles: []string{"global-admin", "tenant-admin", "operator"}, approvals: pick(g, []int{1, 2, 2}),
-			rollback: pick(g, []int{0, 1, 1, 1}), rotation: []string{"rotator"}, signed: g.chance(25)},
+		{paths: []string{"namespaces/*/*/*/production/**"}, roles: []string{"global-admin", "tenant-admin", "operator"}, approvals: pick(g, []int{1, 2, 2, 2, 2}),
+			rollback: pick(g, []int{0, 1, 1, 1, 1}), rotation: []string{"rotator"}, signed: g.chance(25)},
 	}
 	if g.chance(25) {
 		p.rules = append(p.rules, g.newRule())

@@ -129,13 +129,13 @@ func (g *generator) commit(c commit) int {
 // change adds commits on top of the branch, and gives the approvals that are filed with them.
 func (g *generator) change() []ref {
 	switch n := g.IntN(100); {
-	case n < 14:
+	case n < 12:
 		g.tip = g.commit(commit{parents: []int{g.tip}, edits: g.edits(g.trees[g.tip], 1+g.IntN(2)), key: g.author(), note: "direct"})
-	case n < 16:
+	case n < 14:
 		return g.merge(g.draft(g.tip), g.chance(50))
-	case n < 34:
+	case n < 32:
 		return g.merge(g.branch(g.forkPoint(), "branch"), false)
-	case n < 52:
+	case n < 49:
 		return g.merge(g.branch(g.forkPoint(), "approved branch"), true)
 	case n < 66:
 		g.rollback()
@@ -290,13 +290,13 @@ func (g *generator) some(all []string, n int) []string {
 func (g *generator) rollback() {
 	chain := g.h.firstParents(g.tip)
 	to := chain[g.IntN(min(len(chain), 5))]
-	if len(chain) > 1 && g.chance(70) {
+	if len(chain) > 1 && g.chance(60) {
 		to = chain[1]
 	}
 	edits := difference(g.trees[g.tip], g.trees[to])
 	maps.DeleteFunc(edits, func(path string, _ *content) bool { return isSettings(path) && !g.chance(5) })
 	for path, f := range sorted(edits) {
-		if strings.Contains(path, "/production/") && g.chance(60) {
+		if strings.Contains(path, "/production/") && g.chance(40) {
 			edits = tree{path: f}
 			break
 		}
@@ -304,7 +304,7 @@ func (g *generator) rollback() {
 	if g.chance(15) {
 		edits = g.edits(g.trees[g.tip], 1).and(edits)
 	}
-	g.tip = g.commit(commit{parents: []int{g.tip}, edits: edits, key: g.author(), note: "back"})
+	g.tip = g.commit(commit{parents: []int{g.tip}, edits: edits, key: g.keyOf(pick(g, people[:6])), note: "back"})
 }
 
 // rotate replaces sealed values.
@@ -368,8 +368,9 @@ func (g *generator) remerge() []ref {
 	}
 	side := pick(g, sides)
 	edits := difference(g.trees[g.h.commits[side].parents[0]], g.trees[side])
-	if g.chance(50) {
-		side = g.commit(commit{parents: []int{side}, edits: g.edits(g.trees[side], 1), key: g.author(), note: "more on a merged branch"})
+	if g.chance(60) {
+		edits = g.edits(g.trees[side], 1)
+		side = g.commit(commit{parents: []int{side}, edits: edits, key: g.author(), note: "more on a merged branch"})
 	}
 	g.tip = g.commit(commit{parents: []int{g.tip, side}, edits: edits, key: g.author(), note: "merge again"})
 	return nil
