@@ -33,7 +33,7 @@ type attacked struct {
 	code   int               // the exit code of a pass there
 	served map[string]string // what the targets hold since: files with their content
 
-	checked string        // the text of the configuration that cfg was read from
+	checked string        // the path and text of the configuration that cfg was read from
 	cfg     *daemonConfig // of the last pass
 }
 
@@ -160,7 +160,7 @@ func (a *attacked) point(head lcm.Revision) {
 func (a *attacked) pass(args ...string) (code int, report reportJSON, text string) {
 	a.t.Helper()
 	var stdout, stderr bytes.Buffer
-	if text := read(a.t, a.config); len(args) > 0 || text != a.checked {
+	if text := a.config + read(a.t, a.config); len(args) > 0 || text != a.checked {
 		code = run(append([]string{"once", "--format", "json", "--config", a.config}, args...), &stdout, &stderr)
 		if cfg, err := loadConfig(a.config); err == nil {
 			a.checked, a.cfg = text, cfg

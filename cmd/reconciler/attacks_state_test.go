@@ -2,14 +2,70 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strings"
+	"time"
 
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/store/bolt"
+	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
 // attacksOnState are about what the daemon keeps, and about secrets.
 var attacksOnState = map[string]func(*attacked){
+	"7 the server keeps serving an old head": func(a *attacked) {
+		was := read(a.t, a.config)
+		a.write("one/reconciler.yaml", strings.Replace(was, "branch: main", "branch: main, heartbeat: {maxAge: 15m, by: [rotator]}", 1))
+		withheld := a.by("dev", map[string]string{devTone: config("fine")})
+		for _, c := range []struct {
+			head lcm.Revision
+			ago  time.Duration
+			says string
+		}{{a.good, time.Minute, ""}, {a.good, 16 * time.Minute, ""}, {withheld, 0, "it withholds commits"}} {
+			// An older heartbeat, played back, tells nothing new; the newest one seen still counts.
+			beat := trust.Heartbeat{Repository: "test-config", Branch: "main", Head: c.head, At: time.Now().Add(-c.ago)}
+			document, err := beat.Sign(gitrepo.SSHSignerFor(trust.HeartbeatNamespace, signerOf("rotator")))
+			a.check(err)
+			_, err = a.repo.SetHeartbeat(document)
+			a.check(err)
+			a.point(a.good)
+			code, report, text := a.pass()
+			if code != exitDone || (c.says == "") != (report.Stale == "") || !strings.Contains(report.Stale, c.says) {
+				a.t.Errorf("exit code %d, stale: %q\n%s", code, report.Stale, text)
+			}
+			a.untouched()
+		}
+		a.write("one/reconciler.yaml", was)
+	},
+	"8 two daemons are shown different heads": func(a *attacked) {
+		// The second one accepted what the first is never shown.
+		other := *a
+		other.config = a.daemon("other", map[string]string{"secrets": "{type: bolt, path: out/secrets.db}", "runtime": "{type: file, path: out/runtime}"})
+		receipt := func(config string, args ...string) (int, string) {
+			var stdout, stderr bytes.Buffer
+			code := run(append([]string{"receipt", "--config", config}, args...), &stdout, &stderr)
+			return code, stdout.String() + stderr.String()
+		}
+		compare := func(head lcm.Revision, want int, says string) {
+			a.t.Helper()
+			a.point(head)
+			if code, _, text := other.pass(); code != exitDone {
+				a.t.Fatalf("exit code %d\n%s", code, text)
+			}
+			a.point(a.good)
+			_, theirs := receipt(other.config)
+			a.write("theirs.json", theirs)
+			if code, text := receipt(a.config, "--compare", a.path("theirs.json")); code != want || !strings.Contains(text, says) {
+				a.t.Errorf("exit code %d, want %d and %q\n%s", code, want, says, text)
+			}
+		}
+		compare(a.good, exitDone, "same")
+		compare(a.by("dev", map[string]string{devTone: config("theirs alone")}), exitRefused, "different histories")
+		a.untouched()
+	},
 	"42 the state is tampered with": func(a *attacked) {
 		state := a.path("one/state/lcm.db")
 		good := []byte(read(a.t, state))
@@ -53,6 +109,31 @@ var attacksOnState = map[string]func(*attacked){
 		a.refused(evil, "trust/unknown-key")
 		a.check(os.RemoveAll(a.path("one/state/mirror-test-config.git")))
 		a.refused(evil, "trust/unknown-key")
+	},
+	"46 a burned secret is brought back": func(a *attacked) {
+		path := api + "production/openai-key.sops.yaml"
+		tree, err := a.repo.Tree(a.good)
+		a.check(err)
+		leaked, err := tree.ReadFile(path)
+		a.check(err)
+		_, fresh := a.secret("acme/app/api/production/openai-key", "opaque", map[string]any{"password": "canary-that-is-fresh"})
+		a.accepted(a.merge("alice", map[string]string{path: fresh}, "Lcm-Burn: acme/app/api/production/openai-key", a.good, a.by("bob", map[string]string{path: fresh})))
+		a.refused(a.by("bob", map[string]string{path: string(leaked)}), "trust/approvals", "bob's counts")       // no rollback of sealed values
+		_, again := a.secret("acme/app/api/production/openai-key", "opaque", map[string]any{"password": canary}) // sealed anew
+		for _, text := range []string{string(leaked), again} {
+			a.good, a.code = a.agreed("bob", "alice", map[string]string{path: text}), exitHeld
+			a.point(a.good)
+			// A burn has every namespace judged again, so that what is not held gets its new mark.
+			code, _, text := a.pass()
+			if code != exitHeld || !strings.Contains(text, `"secret/burned"`) || strings.Contains(text, "canary") {
+				a.t.Errorf("exit code %d\n%s", code, text)
+			}
+			if value := a.secretValue("acme/app/api/production/openai-key"); value != `{"password":"canary-that-is-fresh"}` {
+				a.t.Errorf("production has %s", value)
+			}
+			a.served = a.targets()
+			a.untouched()
+		}
 	},
 	"51 a sealed production file is copied": func(a *attacked) {
 		tree, err := a.repo.Tree(a.good)
@@ -103,6 +184,20 @@ var attacksOnState = map[string]func(*attacked){
 		}
 		a.untouched()
 	},
+}
+
+// secretValue is what the target holds for a Secret.
+func (a *attacked) secretValue(address string) string {
+	a.t.Helper()
+	key, err := masterkey.Load(a.path("lcm.key"))
+	a.check(err)
+	db, err := bolt.New(bolt.Config{Path: a.path("one/out/secrets.db"), SealKey: key.Derive(masterkey.SealBolt)})
+	a.check(err)
+	addr, err := lcm.ParseAddress(address)
+	a.check(err)
+	value, _, err := db.Get(a.t.Context(), addr)
+	a.check(errors.Join(err, db.Close()))
+	return string(value)
 }
 
 // plan is `reconciler plan --revision`.
