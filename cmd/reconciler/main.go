@@ -68,7 +68,7 @@ func exitCode(err error) int {
 		return o.code
 	case errors.As(err, new(configError)):
 		return exitUsage
-	case errors.As(err, new(*trust.Refusal)), errors.Is(err, state.ErrTampered), errors.Is(err, reconcile.ErrNotAcceptable):
+	case errors.As(err, new(*trust.Refusal)), errors.Is(err, state.ErrTampered), errors.Is(err, errReceipt), errors.Is(err, reconcile.ErrNotAcceptable):
 		return exitRefused
 	case errors.As(err, new(targetError)), errors.As(err, new(*reconcile.UnknownError)):
 		return exitTarget

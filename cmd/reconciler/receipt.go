@@ -13,7 +13,6 @@ import (
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
-	"github.com/llm-config-manager/lcm/internal/state"
 )
 
 func (c *cli) receiptCommand() *cobra.Command {
@@ -50,6 +49,8 @@ func (c *cli) receipt() error {
 	return printJSON(c.stdout, rc)
 }
 
+var errReceipt = errors.New("the receipt is not this daemon's, or was changed")
+
 // ownReceipt reads this daemon's receipt and checks that it is this daemon's.
 func ownReceipt(c *daemonConfig) (rc reconcile.Receipt, key masterkey.Key, err error) {
 	if !exists(c.receipt()) {
@@ -62,7 +63,7 @@ func ownReceipt(c *daemonConfig) (rc reconcile.Receipt, key masterkey.Key, err e
 		return rc, key, err
 	}
 	if !rc.MadeWith(key) || rc.Repository != c.Repository.Name || rc.Branch != c.Repository.Branch {
-		return rc, key, fmt.Errorf("the receipt %s: %w; make a pass, which writes it anew", c.receipt(), state.ErrTampered)
+		return rc, key, fmt.Errorf("%w: %s; make a pass, which writes it anew", errReceipt, c.receipt())
 	}
 	return rc, key, nil
 }

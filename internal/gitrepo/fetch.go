@@ -93,7 +93,7 @@ func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	r.fetchMu.Lock()
 	defer r.fetchMu.Unlock()
 	if err := r.loadKnown(); err != nil {
-		return "", fmt.Errorf("fetching: %w", err)
+		return "", fmt.Errorf("fetching: the mirror is damaged: %w; remove the mirror %s: the next fetch makes it anew", err, r.refs.common)
 	}
 	refs, err := r.fetchBranch(ctx)
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, 
 	defer func() { err = errors.Join(err, talk.close()) }()
 	head, ok := talk.refs()[r.branch]
 	if !ok {
-		return nil, fmt.Errorf("%w in the remote repository: %q", ErrNoBranch, strings.TrimPrefix(r.branch, "refs/heads/"))
+		return nil, fmt.Errorf("%w in the remote repository: %q; push it there, or configure another", ErrNoBranch, strings.TrimPrefix(r.branch, "refs/heads/"))
 	}
 	if r.known[r.branch] == head {
 		return talk.refs(), nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -145,6 +146,9 @@ func (o *objects) loosePath(id plumbing.Hash) (string, bool) {
 // them: they may be shared.
 func (o *objects) read(id plumbing.Hash, t plumbing.ObjectType) ([]byte, error) {
 	data, err := o.readAny(id, t, o.limit(t))
+	if o.alone && (errors.Is(err, errDamaged) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		err = fmt.Errorf("%w; remove the mirror %s: the next fetch makes it anew", err, filepath.Dir(o.dirs[0]))
+	}
 	if err != nil {
 		return nil, describe(t, id, err)
 	}
@@ -193,7 +197,7 @@ func (o *objects) readWhatever(id plumbing.Hash, limit int64) (t plumbing.Object
 
 func (rd *reader) check(id plumbing.Hash, t plumbing.ObjectType, data []byte) error {
 	if !rd.hasher.matches(id, t, data) {
-		return errors.New("its bytes do not hash to its id; the repository is damaged")
+		return fmt.Errorf("its bytes do not hash to its id: %w", errDamaged)
 	}
 	return nil
 }

@@ -6,24 +6,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// ErrTampered is returned when a record does not bear this daemon's authentication.
-var ErrTampered = errors.New("the state does not authenticate: it was changed, or the key is another one")
+// ErrTampered is returned when the state does not bear this daemon's authentication.
+var ErrTampered = errors.New("the state does not authenticate: it was changed or damaged, or the key is another one; " +
+	"put back what belongs together from a backup, or move the state away and go on as after a loss, with `reconciler accept --head <id>`")
 
 // Config says where the state lies.
 type Config struct {
 	Path       string // the database file; its folder is made
 	Repository string // the records of one repository are kept apart from those of others
 	Key        []byte // authenticates the records; never stored
-	// ReadOnly opens the file for reading only, as it is. A file that does not exist is an empty state.
+	// ReadOnly opens the file for reading only, as it is. A file that does not exist, or is empty, is an empty state.
 	ReadOnly bool
 }
 
@@ -46,7 +49,10 @@ func Open(cfg Config) (*DB, error) {
 	}
 	db := &DB{repo: []byte(cfg.Repository), key: cfg.Key}
 	db.mark = (&tx{db: db}).mac("", "sum", nil)
-	if _, err := os.Stat(cfg.Path); cfg.ReadOnly && errors.Is(err, os.ErrNotExist) {
+	switch info, err := os.Stat(cfg.Path); {
+	case err == nil && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("opening the state %s: it is not a file", cfg.Path)
+	case cfg.ReadOnly && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0):
 		return db, nil
 	}
 	if !cfg.ReadOnly {
@@ -58,11 +64,13 @@ func Open(cfg Config) (*DB, error) {
 		db.bolt, err = bolt.Open(cfg.Path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: cfg.ReadOnly, FreelistType: bolt.FreelistMapType})
 		return err
 	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("opening the state %s: another process holds it: only one daemon at a time", cfg.Path)
-	}
-	if err != nil {
+	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)), errors.Is(err, ErrTampered):
 		return nil, fmt.Errorf("opening the state %s: %w", cfg.Path, err)
+	case err != nil: // what bbolt itself has to say is of the file's content
+		return nil, fmt.Errorf("opening the state %s: %w: %w", cfg.Path, err, ErrTampered)
 	}
 	if err := intact(db.check); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the state %s: %w", cfg.Path, err), db.bolt.Close())
