@@ -209,16 +209,20 @@ func (a *attacked) failed(head lcm.Revision, words ...string) {
 	a.untouched()
 }
 
-// held demands that a head is believed, and that what it holds is not: a check holds it by a rule, and
-// nothing is written. From here on the head is the last good revision.
+// held demands that a head is believed, and that what it holds is not: a check holds it by a rule, and no
+// value changes. From here on the head is the last good revision; namespaces that are not held bear its mark.
 func (a *attacked) held(head lcm.Revision, rule string) {
 	a.t.Helper()
+	before := a.values()
 	a.point(head)
 	code, _, text := a.pass()
 	if code != exitHeld || !strings.Contains(text, `"`+rule+`"`) {
 		a.t.Fatalf("want something held by %s, got exit code %d\n%s", rule, code, text)
 	}
-	a.good, a.code = head, exitHeld
+	if d := cmp.Diff(before, a.values()); d != "" {
+		a.t.Fatalf("values were touched: %s", d)
+	}
+	a.good, a.code, a.served = head, exitHeld, a.targets()
 	a.untouched()
 }
 
@@ -288,6 +292,23 @@ func (a *attacked) targets() map[string]string {
 	}))
 	if len(all) < 3 {
 		a.t.Fatalf("the targets hold nothing: %v", maps.Keys(all))
+	}
+	return all
+}
+
+// values is what a reader finds: each file of an environment's present generation, and the Secret.
+func (a *attacked) values() map[string]string {
+	a.t.Helper()
+	all := map[string]string{"openai-key": a.secretValue("acme/app/api/production/openai-key")}
+	for _, env := range []string{"production", "development"} {
+		files, err := filepath.Glob(a.path("one/out/runtime/acme/app/api/" + env + "/*.json"))
+		a.check(err)
+		for _, file := range files {
+			all[file] = read(a.t, file)
+		}
+	}
+	if len(all) < 4 {
+		a.t.Fatalf("hardly any values: %v", all)
 	}
 	return all
 }

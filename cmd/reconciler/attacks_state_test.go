@@ -120,19 +120,13 @@ var attacksOnState = map[string]func(*attacked){
 		a.accepted(a.merge("alice", map[string]string{path: fresh}, "Lcm-Burn: acme/app/api/production/openai-key", a.good, a.by("bob", map[string]string{path: fresh})))
 		a.refused(a.by("bob", map[string]string{path: string(leaked)}), "trust/approvals", "bob's counts")       // no rollback of sealed values
 		_, again := a.secret("acme/app/api/production/openai-key", "opaque", map[string]any{"password": canary}) // sealed anew
-		for _, text := range []string{string(leaked), again} {
-			a.good, a.code = a.agreed("bob", "alice", map[string]string{path: text}), exitHeld
-			a.point(a.good)
-			// A burn has every namespace judged again, so that what is not held gets its new mark.
-			code, _, text := a.pass()
-			if code != exitHeld || !strings.Contains(text, `"secret/burned"`) || strings.Contains(text, "canary") {
-				a.t.Errorf("exit code %d\n%s", code, text)
-			}
-			if value := a.secretValue("acme/app/api/production/openai-key"); value != `{"password":"canary-that-is-fresh"}` {
-				a.t.Errorf("production has %s", value)
-			}
-			a.served = a.targets()
-			a.untouched()
+		a.held(a.agreed("bob", "alice", map[string]string{path: string(leaked)}), "secret/burned")
+		a.held(a.agreed("bob", "alice", map[string]string{path: again}), "secret/burned")
+		if value := a.secretValue("acme/app/api/production/openai-key"); value != `{"password":"canary-that-is-fresh"}` {
+			a.t.Errorf("production has %s", value)
+		}
+		if _, _, text := a.pass(); strings.Contains(text, "canary") {
+			a.t.Errorf("the secret is told: %s", text)
 		}
 	},
 	"51 a sealed production file is copied": func(a *attacked) {
