@@ -24,14 +24,14 @@ func (r *Reconciler) lost(ctx context.Context, head lcm.Revision) (*trust.Refusa
 		"put the state back from a backup, or make sure that the head of the branch is right and run `reconciler accept --head <id>`", r.Repository, short(marks))}, nil
 }
 
-// UnknownError says that nobody can tell what a target was given.
+// UnknownError says that nobody can tell whether a target bears our mark, without any state.
 type UnknownError struct {
 	Target string
 	Err    error
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("target %s cannot be asked what it was given, and the state does not say: %v", e.Target, e.Err)
+	return fmt.Sprintf("there is no state, and target %s cannot be asked whether it holds anything of ours: %v", e.Target, e.Err)
 }
 
 func (e *UnknownError) Unwrap() error { return e.Err }
@@ -111,7 +111,7 @@ func (r *Reconciler) builtOnMarks(ctx context.Context, head lcm.Revision, known 
 			continue
 		}
 		if err != nil {
-			return err
+			return &UnknownError{name, err}
 		}
 		if marks, err = r.unknown(marks, head); err != nil {
 			return err

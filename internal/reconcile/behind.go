@@ -24,7 +24,16 @@ import (
 // behindRule is the refusal of every revision while the state is older than what the targets hold.
 const behindRule = "trust/state-behind"
 
-var errUnasked = errors.New("it could not be asked since the start whether it was given something newer than the state knows of")
+// unaskedError is why a target is given nothing: it could not be asked since the start.
+type unaskedError struct{ error }
+
+func (e unaskedError) Error() string {
+	return "it cannot be asked whether it was given something newer than the state knows of: " + e.error.Error()
+}
+
+func (e unaskedError) Unwrap() error { return e.error }
+
+var errNotYet = errors.New("no pass did so yet")
 
 // notBehind refuses to go on from a state that is older than some target. A target that does not answer
 // stops nobody but itself: it is asked again by the next pass, and given nothing until then.
@@ -33,6 +42,7 @@ func (r *Reconciler) notBehind(ctx context.Context, ratchet state.Ratchet, v tru
 		marks, err := r.marksOf(ctx, name)
 		if err != nil {
 			r.Log.Warn("target cannot be asked what it was given", "target", name, "error", err)
+			r.unasked[name] = err
 			continue
 		}
 		for _, head := range []lcm.Revision{v.Revision(), ratchet.Accepted} {
@@ -83,7 +93,7 @@ func (r *Reconciler) marks(ctx context.Context) ([]lcm.Revision, error) {
 	for name := range r.Targets {
 		some, err := r.marksOf(ctx, name)
 		if err != nil {
-			return nil, err
+			return nil, &UnknownError{name, err}
 		}
 		marks = append(marks, some...)
 	}
@@ -95,7 +105,7 @@ func (r *Reconciler) marksOf(ctx context.Context, target string) ([]lcm.Revision
 	t := r.Targets[target]
 	all, err := t.Namespaces(ctx, r.Tenants)
 	if err != nil {
-		return nil, &UnknownError{target, err}
+		return nil, err
 	}
 	found := make([]store.Marker, len(all))
 	g, ctx := errgroup.WithContext(ctx)
@@ -107,7 +117,7 @@ func (r *Reconciler) marksOf(ctx context.Context, target string) ([]lcm.Revision
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, &UnknownError{target, err}
+		return nil, err
 	}
 	var marks []lcm.Revision
 	for _, m := range found {
@@ -119,49 +129,46 @@ func (r *Reconciler) marksOf(ctx context.Context, target string) ([]lcm.Revision
 	return slices.Compact(marks), nil
 }
 
-// anchor has each target that a pass gave nothing name the revision all the same, in the marker of one
-// namespace: a commit that only revokes a key changes nothing in the targets, and yet an older state must be told from
-// the one that knows of it. It is best effort: a target that fails says so when it is given something.
+// anchor has some target name the revision in the marker of one namespace, where the pass gave none anything: a
+// commit that only revokes a key changes nothing in the targets, and yet an older state must be told from the one that knows
+// of it. It is best effort: a target that fails says so when it is given something.
 func (r *Reconciler) anchor(ctx context.Context, v trust.Verified, report *Report) error {
-	without := maps.Clone(r.stores)
 	for _, n := range report.Plan.Namespaces {
-		for _, c := range n.Changes {
-			if len(n.Held) == 0 {
-				delete(without, c.Target)
-			}
+		if len(n.Held) == 0 && len(n.Changes) > 0 {
+			return nil
 		}
 	}
 	inhabited, err := r.State.Inhabited("")
-	for i := 0; err == nil && len(without) > 0 && i < len(inhabited); i++ {
-		err = r.anchorIn(ctx, v, inhabited[i], without)
+	for i, done := 0, false; err == nil && !done && i < len(inhabited); i++ {
+		done, err = r.anchorIn(ctx, v, inhabited[i])
 	}
 	return errors.Join(err, ctx.Err())
 }
 
-// anchorIn sets the markers of a namespace in the targets that hold some of it, and takes them off the list.
-// One that is not whole is left alone.
-func (r *Reconciler) anchorIn(ctx context.Context, v trust.Verified, ns lcm.Namespace, without map[string]store.Target) error {
+// anchorIn sets the marker of a namespace in the first target that holds some of it and takes it. One that is not
+// whole is left alone.
+func (r *Reconciler) anchorIn(ctx context.Context, v trust.Verified, ns lcm.Namespace) (bool, error) {
 	inventory, open, err := r.State.Inventory(ns)
 	if err != nil || open != nil {
-		return err
+		return false, err
 	}
 	if n, err := r.State.Namespace(ns); err != nil || n.Pending() {
-		return err
+		return false, err
 	}
 	marker := store.Marker{Repository: r.Repository, Revision: v.Revision(), Phase: store.Whole}
-	for target, owned := range inventory {
-		t, ok := without[target]
-		if !ok || len(owned) == 0 || r.unasked[target] {
+	for _, target := range slices.Sorted(maps.Keys(inventory)) {
+		t, ok := r.stores[target]
+		if !ok || len(inventory[target]) == 0 || r.unasked[target] != nil {
 			continue
 		}
-		delete(without, target)
 		was, err := t.Marker(ctx, ns)
 		if err == nil && was != marker {
 			err = t.Apply(ctx, store.Batch{Namespace: ns, Marker: marker})
 		}
-		if err != nil {
-			r.Log.Warn("target cannot be told the revision", "target", target, "error", err)
+		if err == nil {
+			return true, nil
 		}
+		r.Log.Warn("target cannot be told the revision", "target", target, "error", err)
 	}
-	return nil
+	return false, nil
 }

@@ -99,7 +99,7 @@ func TestReplayedStateAndATargetThatIsDown(t *testing.T) {
 	w.head = old
 	w.commit("fork", map[string]string{dev + "a.yaml": config("fork")})
 	r := w.pass(Options{})
-	if len(r.Failed) != 1 || r.Failed[0].Target != "runtime" || !errors.Is(r.Failed[0].Err, errUnasked) || w.faults["runtime"].applied != 0 {
+	if len(r.Failed) != 1 || r.Failed[0].Target != "runtime" || !errors.As(r.Failed[0].Err, new(unaskedError)) || w.faults["runtime"].applied != 0 {
 		t.Fatalf("%q %+v", w.changes(r), r.Failed)
 	}
 	w.faults["runtime"].unknown = nil

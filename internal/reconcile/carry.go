@@ -81,8 +81,8 @@ func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target strin
 		h.Err = fmt.Errorf("target %q is not configured", target)
 		return h
 	}
-	if r.unasked[target] {
-		h.Err = errUnasked
+	if why := r.unasked[target]; why != nil {
+		h.Err = unaskedError{why}
 		return h
 	}
 	if h.Listing, h.Err = t.List(ctx, ns); h.Err != nil {

@@ -55,10 +55,10 @@ type Reconciler struct {
 	fingerprint []byte
 	edition     string // what judges besides the repository: when it changes, everything is judged again
 	packs       check.Packs
-	trusted     trust.Cache     // spares the next pass what this one verified
-	seen        sightings       // of the remote
-	kept        Receipt         // as it lies in its file, without time and MAC
-	unasked     map[string]bool // targets whose marks were not yet compared with the state
+	trusted     trust.Cache      // spares the next pass what this one verified
+	seen        sightings        // of the remote
+	kept        Receipt          // as it lies in its file, without time and MAC
+	unasked     map[string]error // the targets whose marks were not yet compared with the state, and why not
 }
 
 // New returns a reconciler.
@@ -72,9 +72,9 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, unasked: map[string]bool{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
 	for name, t := range cfg.Targets {
-		r.stores[name], r.unasked[name] = t.Target, true
+		r.stores[name], r.unasked[name] = t.Target, errNotYet
 	}
 	r.edition = edition(cfg)
 	return r, nil
@@ -322,7 +322,7 @@ func (r *Reconciler) processed(ctx context.Context, v trust.Verified, o Options,
 	if ratchet.Processed == v.Revision() && ratchet.Rules == r.edition {
 		return nil
 	}
-	if ratchet.Processed != v.Revision() {
+	if ratchet.Processed != v.Revision() && ratchet.Processed != "" {
 		if err := r.anchor(ctx, v, report); err != nil {
 			return err
 		}
