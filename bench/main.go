@@ -34,7 +34,16 @@ func mainCode() int {
 	flag.StringVar(&b.dir, "dir", "", "keep the repositories in this folder; by default they are thrown away")
 	flag.BoolVar(&b.alone, "alone", false, "leave out the command lines")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write CPU profiles of passes in this process to FILE.cold, FILE.noop and FILE.one")
+	flag.IntVar(&b.commits, "commits", 100_000, "signed commits of the long history; 0: leave it out")
+	walk := flag.String("walk", "", "verify the long history in this folder, print what it took, and nothing else")
 	flag.Parse()
+	if *walk != "" {
+		if err := b.walkHistory(ctx, os.Stdout, *walk); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+			return 1
+		}
+		return 0
+	}
 	if err := b.run(ctx, *sizes); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		return 1
@@ -44,7 +53,7 @@ func mainCode() int {
 
 type bench struct {
 	reconciler, tools, dir, profile string
-	steps, rounds                   int
+	steps, rounds, commits          int
 	alone                           bool
 	table                           table
 }
@@ -60,12 +69,20 @@ func (b *bench) run(ctx context.Context, sizes string) error {
 		dir = tmp
 	}
 	for size := range strings.SplitSeq(sizes, ",") {
+		if sizes == "" {
+			break // the long history alone
+		}
 		n, err := strconv.Atoi(size)
 		if err != nil || n < 1 {
 			return fmt.Errorf("-documents is a list such as 1000,10000, not %q", sizes)
 		}
 		if err := b.size(ctx, dir+"/"+size, n); err != nil {
 			return fmt.Errorf("%d documents: %w", n, err)
+		}
+	}
+	if b.commits > 0 {
+		if err := b.history(ctx, dir+"/history"); err != nil {
+			return fmt.Errorf("%d commits: %w", b.commits, err)
 		}
 	}
 	fmt.Printf("\n%s, %d processors, %s/%s\n\n", runtime.Version(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)

@@ -56,6 +56,28 @@ func (t *table) memory(what string, ours int64, theirs parts) {
 	t.rows = append(t.rows, r)
 }
 
+// walked adds what verifying a history took beside what git took for a sample of it, each as commits a second.
+func (t *table) walked(w walked, peak int64, git cost) {
+	rate := func(what string, took, theirs time.Duration) {
+		ours := float64(w.Cold.Signatures) / took.Seconds()
+		r := row{what: what, ours: fmt.Sprintf("%.0f/s", ours)}
+		if theirs > 0 {
+			r.theirs, r.how = fmt.Sprintf("%.0f/s", sample/theirs.Seconds()), fmt.Sprintf("git log --show-signature, %d commits", sample)
+			r.ratio = fmt.Sprintf("%.0f×", ours/(sample/theirs.Seconds()))
+		}
+		t.rows = append(t.rows, r)
+	}
+	rate("commits verified, a second and core", w.Cold.CPU, git.cpu)
+	rate("the same by the clock", w.Cold.Took, git.took)
+	each := w.Cold.CPU / time.Duration(w.Cold.Signatures)
+	t.rows = append(t.rows,
+		row{what: "processor time of one", ours: fmt.Sprintf("%.1f µs", float64(each.Nanoseconds())/1000),
+			how: fmt.Sprintf("crypto/ed25519 takes %.1f µs here for a signature alone", float64(w.Library.Nanoseconds())/1000)},
+		row{what: fmt.Sprintf("one more step, %d signatures", w.One.Signatures), ours: short(w.One.Took)},
+		row{what: fmt.Sprintf("nothing new, %d signatures", w.Nothing.Signatures), ours: short(w.Nothing.Took)})
+	t.memory("peak memory", peak, nil)
+}
+
 func (t *table) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, r := range t.rows {

@@ -52,7 +52,7 @@ var layers = map[string]string{
 
 	"internal/health": "lcm reconcile",
 
-	"bench": "lcm gitrepo masterkey sopsfile state store/bolt reconcile schemas/cue",
+	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "diag check",
 	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",

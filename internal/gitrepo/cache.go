@@ -59,8 +59,8 @@ func (g *generations[K, V]) add(k K, w weighed[V]) {
 
 // Weights of the caches, in bytes. Together they stay well within what a daemon may use.
 const (
-	baseCacheBytes = 16 << 20
-	treeCacheBytes = 24 << 20
+	baseCacheBytes = 8 << 20
+	treeCacheBytes = 12 << 20
 	cacheEntry     = 128 // what a map entry costs beside its value
 )
 

@@ -95,7 +95,7 @@ func (p *commitParser) links() error {
 	if !ok || !isHexID(tree) {
 		return fmt.Errorf("its first line is not a tree with its id")
 	}
-	p.commit.Tree = tree
+	p.commit.Tree = strings.Clone(tree) // what is kept of a commit must not keep its header
 	for {
 		parent, ok := p.value("parent")
 		if !ok {
@@ -109,7 +109,7 @@ func (p *commitParser) links() error {
 		case len(p.commit.Parents) == maxParents:
 			return fmt.Errorf("it has more than %d parents", maxParents)
 		}
-		p.commit.Parents = append(p.commit.Parents, lcm.Revision(parent))
+		p.commit.Parents = append(p.commit.Parents, lcm.Revision(strings.Clone(parent)))
 	}
 }
 
@@ -125,7 +125,9 @@ func (p *commitParser) people() (err error) {
 	if !ok {
 		return fmt.Errorf("no committer follows its author (%s)", p.here())
 	}
-	if p.commit.Committer, err = parseIdent(committer); err != nil {
+	if committer == author {
+		p.commit.Committer = p.commit.Author
+	} else if p.commit.Committer, err = parseIdent(committer); err != nil {
 		return fmt.Errorf("committer: %w", err)
 	}
 	return nil
@@ -214,7 +216,8 @@ func parseIdent(s string) (Ident, error) {
 	if err != nil {
 		return Ident{}, err
 	}
-	return Ident{Name: strings.TrimSuffix(s[:open], " "), Email: s[open+1 : shut], When: when}, nil
+	s = strings.Clone(s[:shut])
+	return Ident{Name: strings.TrimSuffix(s[:open], " "), Email: s[open+1:], When: when}, nil
 }
 
 // parseWhen parses ` 1700000000 +0200`.

@@ -19,8 +19,14 @@ func (r *Repo) Tree(rev lcm.Revision) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tree{repo: r, root: c.Tree}, nil
+	return r.TreeOf(c), nil
 }
+
+// TreeOf returns the tree of a commit that was read already.
+func (r *Repo) TreeOf(c *Commit) *Tree { return &Tree{repo: r, root: c.Tree} }
+
+// Check finds a tree with more files, folders or levels than the limits allow, of which no folder is listed.
+func (t *Tree) Check() error { return t.repo.checkSize(t.root) }
 
 // ID gives the object id and the mode of a file or folder; "." is the root. It is false for what is
 // not there or cannot be read.
@@ -67,7 +73,7 @@ func (t *Tree) ReadDir(path string) ([]fs.DirEntry, error) {
 	if !e.folder() {
 		return nil, pathError("readdir", path, errors.New("not a folder"))
 	}
-	if err := t.repo.checkSize(t.root); err != nil {
+	if err := t.Check(); err != nil {
 		return nil, pathError("readdir", path, err)
 	}
 	obj, err := t.repo.tree(e.id)

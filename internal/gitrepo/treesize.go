@@ -12,12 +12,13 @@ import (
 type treeSizes struct {
 	mu    sync.Mutex
 	below map[plumbing.Hash]treeSize
+	most  int // how many there are before they begin anew
 }
 
 type treeSize struct{ entries, depth int }
 
-// maxSizes bounds the memory that treeSizes takes.
-const maxSizes = 1 << 18
+// maxSizes bounds the memory that treeSizes takes: about 4 MB, unless one tree needs more.
+const maxSizes = 1 << 16
 
 // checkSize refuses a root that has more entries or levels than the limits allow.
 func (r *Repo) checkSize(root string) error {
@@ -27,10 +28,14 @@ func (r *Repo) checkSize(root string) error {
 	}
 	r.sizes.mu.Lock()
 	defer r.sizes.mu.Unlock()
-	if len(r.sizes.below) > maxSizes || r.sizes.below == nil {
+	begins := len(r.sizes.below) > r.sizes.most || r.sizes.below == nil
+	if begins {
 		r.sizes.below = map[plumbing.Hash]treeSize{}
 	}
 	s, err := r.measure(id, 1)
+	if begins {
+		r.sizes.most = max(maxSizes, 2*len(r.sizes.below))
+	}
 	if err == nil && s.depth > r.limits.MaxDepth {
 		return r.tooDeep()
 	}

@@ -200,6 +200,9 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	}
 	cfg := r.trustConfig(seen)
 	cfg.Cache = &r.trusted
+	if from != "" && ratchet.Introduction == r.Introduction {
+		r.trusted.Built(from, r.Introduction)
+	}
 	verified, err := trust.Verify(ctx, r.Repo, cfg, from, head)
 	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
 		report.Refusal = refusal

@@ -101,7 +101,7 @@ type keptDocument struct {
 }
 
 // maxKept bounds the bytes of the files that are kept; parsed, they take thirty times as much.
-const maxKept = 512 << 10
+const maxKept = 256 << 10
 
 func (k *Kept) get(f keptFile, parse func() (*Document, []diag.Finding, int)) (*Document, []diag.Finding) {
 	k.mu.Lock()

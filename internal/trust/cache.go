@@ -76,7 +76,9 @@ func (c *Cache) isBuilt(revision, introduction lcm.Revision) bool {
 	return c.built[revision] == introduction
 }
 
-func (c *Cache) setBuilt(revision, introduction lcm.Revision) {
+// Built notes that a revision was accepted by an introduction, as an authenticated state says, so that it
+// need not be traced back to it.
+func (c *Cache) Built(revision, introduction lcm.Revision) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.built == nil || len(c.built) >= maxCached {

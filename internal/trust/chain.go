@@ -3,6 +3,7 @@ package trust
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -18,16 +19,27 @@ type chain struct {
 	index map[lcm.Revision]int // position: 0 the start, negative older, positive newer
 	older []lcm.Revision       // the start and its first parents
 	newer []lcm.Revision       // what was believed since, oldest first
+	seen  []time.Time          // when the start and newer were
 	atEnd bool                 // older ends with a commit without parents
 }
 
 func newChain(w *walk, start lcm.Revision) *chain {
-	return &chain{w: w, index: map[lcm.Revision]int{start: 0}, older: []lcm.Revision{start}}
+	return &chain{w: w, index: map[lcm.Revision]int{start: 0}, older: []lcm.Revision{start}, seen: make([]time.Time, 1)}
 }
 
-func (c *chain) push(r lcm.Revision) {
-	c.newer = append(c.newer, r)
+func (c *chain) push(r lcm.Revision, seen time.Time) {
+	c.newer, c.seen = append(c.newer, r), append(c.seen, seen)
 	c.index[r] = len(c.newer)
+}
+
+// seenAt tells when the start, or a revision believed since, was first seen; the start, when it was accepted
+// if that is recorded. It is false for any other.
+func (c *chain) seenAt(r lcm.Revision) (time.Time, bool) {
+	position, on := c.index[r]
+	if !on || position < 0 {
+		return time.Time{}, false
+	}
+	return c.seen[position], true
 }
 
 // at returns the revision at a position that was read.
@@ -82,16 +94,45 @@ func (c *chain) find(ctx context.Context, r lcm.Revision) (bool, error) {
 
 // commit reads a commit strictly, keeping some.
 func (w *walk) commit(r lcm.Revision) (*gitrepo.Commit, error) {
-	if c := w.commits[r]; c != nil {
+	if c := w.commits.get(r); c != nil {
 		return c, nil
 	}
 	c, err := w.repo.Commit(r)
 	if err != nil {
 		return nil, readError(r, "reading", err)
 	}
-	if len(w.commits) >= 2*maxSide {
-		clear(w.commits)
-	}
-	w.commits[r] = c
+	w.commits.put(r, c)
 	return c, nil
+}
+
+// tree returns the tree of a commit.
+func (w *walk) tree(r lcm.Revision) (*gitrepo.Tree, error) {
+	if c := w.commits.get(r); c != nil {
+		return w.repo.TreeOf(c), nil
+	}
+	return w.repo.Tree(r)
+}
+
+// commits are those read last: at most twice maxCommits, which take a few KB each.
+type commits struct {
+	young, old map[lcm.Revision]*gitrepo.Commit
+}
+
+const maxCommits = 512
+
+func (k *commits) get(r lcm.Revision) *gitrepo.Commit {
+	c := k.young[r]
+	if c == nil {
+		if c = k.old[r]; c != nil {
+			k.put(r, c)
+		}
+	}
+	return c
+}
+
+func (k *commits) put(r lcm.Revision, c *gitrepo.Commit) {
+	if k.young == nil || len(k.young) >= maxCommits {
+		k.old, k.young = k.young, make(map[lcm.Revision]*gitrepo.Commit, maxCommits)
+	}
+	k.young[r] = c
 }

@@ -74,7 +74,7 @@ func (w *walk) consents(ctx context.Context, side []signed, changed []gitrepo.Ch
 // agrees only to what is its signer's own, in none of its parents; but it disagrees wherever it
 // takes another content than one of its parents had.
 func (w *walk) acts(ctx context.Context, s signed, final map[string]gitrepo.Blob, acts map[actor][]act) error {
-	tree, err := w.repo.Tree(s.ID)
+	tree, err := w.tree(s.ID)
 	if err != nil {
 		return readError(s.ID, "reading the tree of", err)
 	}
@@ -84,7 +84,7 @@ func (w *walk) acts(ctx context.Context, s signed, final map[string]gitrepo.Blob
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		parent, err := w.repo.Tree(p)
+		parent, err := w.tree(p)
 		if err != nil {
 			return readError(s.ID, "reading a parent of", err)
 		}
@@ -137,7 +137,7 @@ func (w *walk) recent(ctx context.Context, side []signed, at time.Time) (map[lcm
 // believed and that no record knows is being accepted now, however long ago it was first seen: a step that was refused,
 // say, until somebody adopted it. Or a verdict would depend on where a pass happens to begin.
 func (w *walk) recently(r lcm.Revision, at time.Time) bool {
-	seen, walked := w.accepted[r]
+	seen, walked := w.chain.seenAt(r)
 	if w.cfg.AcceptedAt == nil {
 		return walked && (r == w.start || at.Sub(seen) <= freshness)
 	}

@@ -57,20 +57,20 @@ func (j *judge) between(documents []string, settingsChanged bool) (effects []tre
 		effects, err = tree.Effects(old, new, documents)
 		return effects, true, err
 	}
-	old, new := j.w.cache.settings(j.p.tree), j.w.cache.settings(j.c.tree)
-	if old == nil || new == nil {
+	if j.p.tree.Check() != nil || j.c.tree.Check() != nil {
 		return nil, false, nil
 	}
-	effects, err = new.Between(j.p.tree, j.c.tree, documents, &j.w.cache.documents)
+	settings := j.w.cache.settings(j.p.tree)
+	if settings == nil {
+		return nil, false, nil
+	}
+	effects, err = settings.Between(j.p.tree, j.c.tree, documents, &j.w.cache.documents)
 	return effects, true, err
 }
 
-// settings reads lcm.yaml of a tree, if it was not read before: the very file, as Git names it. A tree
-// beyond the limits has none.
+// settings reads lcm.yaml of a tree, if it was not read before: the very file, as Git names it.
+// The tree must be within the limits.
 func (c *Cache) settings(t *gitrepo.Tree) *tree.Settings {
-	if _, err := t.ReadDir("."); err != nil {
-		return nil
-	}
 	id := idOf(t, tree.SettingsFile)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -66,10 +67,11 @@ type keyring struct {
 	authorities  map[string]*Authority
 	certificates map[identity]*Key
 	material     map[string]*Key
+	checked      *atomic.Int64 // signatures of commits
 }
 
 func newKeyring() keyring {
-	return keyring{map[string]*Key{}, map[string]*openpgpSigner{}, map[uint64]*openpgpSigner{}, map[string]*Authority{}, map[identity]*Key{}, map[string]*Key{}}
+	return keyring{map[string]*Key{}, map[string]*openpgpSigner{}, map[uint64]*openpgpSigner{}, map[string]*Authority{}, map[identity]*Key{}, map[string]*Key{}, new(atomic.Int64)}
 }
 
 // add puts k in, unless any of its material is there already: then it returns the key that has it.

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	policyFile = ".lcm/trust.yaml"
-	tenantsDir = ".lcm/tenants"
+	policyFolder = ".lcm"
+	policyFile   = ".lcm/trust.yaml"
+	tenantsDir   = ".lcm/tenants"
 )
 
 // Limits on a policy. They keep one check of one path cheap.
@@ -61,6 +62,9 @@ func (p *Policy) Principals() []*Principal {
 
 // Rules returns every rule: those of trust.yaml in their order, then those of the tenants.
 func (p *Policy) Rules() []*Rule { return slices.Clone(p.rules) }
+
+// Checked is how many signatures of commits were checked by this policy's keys so far.
+func (p *Policy) Checked() int64 { return p.keys.checked.Load() }
 
 // Matching returns the rules that a change of path must meet. None means that nobody may change it:
 // so too if only a tenant's file speaks of it, since such a file can tighten but not permit.

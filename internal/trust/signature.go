@@ -22,6 +22,7 @@ func (r keyring) verify(armored, payload []byte, at time.Time) (*Key, *signature
 	if len(bytes.TrimSpace(armored)) == 0 {
 		return nil, refuseSignature("trust/unsigned", "the commit is not signed: sign it with a key of the policy (git commit -S)")
 	}
+	r.checked.Add(1)
 	return r.verifyFor(commitNamespace, armored, payload, at)
 }
 

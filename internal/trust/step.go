@@ -70,8 +70,7 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 	if err != nil {
 		return state{}, Step{}, err
 	}
-	w.chain.push(revision)
-	w.accepted[revision] = at
+	w.chain.push(revision, at)
 	return c, Step{Parent: p.revision, Commit: revision, Signer: in.head.name(), Forge: in.head.forgeName(), Squashed: in.squashed, FirstSeen: at, Adopted: in.lacking != nil,
 		Author: in.head.Author, Committer: in.head.Committer, Approvers: approvers(judged), SignedApprovers: j.signedApprovers(judged), Reviewers: j.counted(),
 		Changed: changed, Judged: judged, policy: p.policy}, nil
@@ -79,7 +78,7 @@ func (w *walk) step(ctx context.Context, p state, revision lcm.Revision) (state,
 
 // next reads the revision after p, and refuses what nobody's consent would let pass.
 func (w *walk) next(p state, revision lcm.Revision, at time.Time) (c state, changed []gitrepo.Change, err error) {
-	if c, err = w.load(revision); err != nil {
+	if c, err = w.load(p, revision); err != nil {
 		return c, nil, err
 	}
 	if changed, err = w.repo.Diff(p.tree, c.tree); err != nil {
@@ -181,6 +180,9 @@ func (w *walk) bounds(revision lcm.Revision, changed []gitrepo.Change) error {
 // succession demands that a changed policy is the very next version and that nobody is locked out
 // by it. That it parses was seen on loading.
 func succession(p, c state, at time.Time) error {
+	if p.folder == c.folder {
+		return nil
+	}
 	was, is := policyIDOf(p.tree), policyIDOf(c.tree)
 	if was == is {
 		return nil

@@ -30,7 +30,8 @@ func (v Verified) FS() *gitrepo.Tree { return v.tree }
 // Policy is the policy in force at the revision, by which the next step will be judged.
 func (v Verified) Policy() *Policy { return v.policy }
 
-// Steps are the first-parent steps from the last accepted revision, exclusive, to this one, oldest first.
+// Steps are the first-parent steps from the last accepted revision, exclusive, to this one, oldest first;
+// none if Config.OnStep was told them.
 func (v Verified) Steps() []Step { return v.steps }
 
 // Step is one first-parent step that was judged and believed.

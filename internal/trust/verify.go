@@ -40,6 +40,10 @@ type Config struct {
 	// branch merges. They are asked for only where they would decide. nil: there are none.
 	Reviews func(ctx context.Context, step *gitrepo.Commit) ([]Review, error)
 
+	// OnStep is told every step that is believed, oldest first, and Verified has no Steps then: a long
+	// history has more than should be in memory at once. nil: Verified has them.
+	OnStep func(Step)
+
 	// Cache spares work between calls; nil keeps nothing.
 	Cache *Cache
 }
@@ -84,28 +88,35 @@ func Verify(ctx context.Context, repo *gitrepo.Repo, cfg Config, last, head lcm.
 		var next state
 		var step Step
 		if next, step, err = w.step(ctx, at, todo[i]); err == nil {
-			v.revision, v.tree, v.policy = next.revision, next.tree, next.policy
-			v.steps = append(v.steps, step)
+			v.believe(next, step, cfg.OnStep)
 			at = next
 		}
 	}
-	w.cache.setBuilt(v.revision, cfg.Introduction)
+	w.cache.Built(v.revision, cfg.Introduction)
 	if _, refused := isRefusal(err); err != nil && !refused {
 		return Verified{}, err
 	}
 	return v, err
 }
 
+func (v *Verified) believe(s state, step Step, on func(Step)) {
+	v.revision, v.tree, v.policy = s.revision, s.tree, s.policy
+	if on != nil {
+		on(step)
+		return
+	}
+	v.steps = append(v.steps, step)
+}
+
 // walk is one call of Verify.
 type walk struct {
-	repo     *gitrepo.Repo
-	cfg      Config
-	cache    *Cache
-	start    lcm.Revision
-	chain    *chain
-	accepted map[lcm.Revision]time.Time // start and the commits believed since: when they were
-	commits  map[lcm.Revision]*gitrepo.Commit
-	refs     *gitrepo.Approvals // nil until asked for
+	repo    *gitrepo.Repo
+	cfg     Config
+	cache   *Cache
+	start   lcm.Revision
+	chain   *chain
+	commits commits
+	refs    *gitrepo.Approvals // nil until asked for
 }
 
 // state is one believed revision, ready to judge the next.
@@ -113,10 +124,11 @@ type state struct {
 	revision lcm.Revision
 	tree     *gitrepo.Tree
 	policy   *Policy
+	folder   gitrepo.Blob // of the policy's files: where it is the same, so is the policy
 }
 
 func newWalk(repo *gitrepo.Repo, cfg Config, last lcm.Revision) *walk {
-	w := &walk{repo: repo, cfg: cfg, cache: cfg.Cache, start: last, accepted: map[lcm.Revision]time.Time{}, commits: map[lcm.Revision]*gitrepo.Commit{}}
+	w := &walk{repo: repo, cfg: cfg, cache: cfg.Cache, start: last}
 	if w.cache == nil {
 		w.cache = &Cache{}
 	}
@@ -135,7 +147,7 @@ func (w *walk) begin(ctx context.Context) (state, error) {
 	if err := w.introduced(ctx); err != nil {
 		return state{}, err
 	}
-	s, err := w.load(w.start)
+	s, err := w.load(state{}, w.start)
 	if err != nil {
 		return state{}, err
 	}
@@ -148,7 +160,7 @@ func (w *walk) begin(ctx context.Context) (state, error) {
 			at = t
 		}
 	}
-	w.accepted[w.start] = at
+	w.chain.seen[0] = at
 	return s, nil
 }
 
@@ -168,11 +180,15 @@ func (w *walk) present() error {
 }
 
 // load reads a revision's tree and its policy, which must be in form and name this very repository
-// and branch: a history made for another one proves nothing here.
-func (w *walk) load(revision lcm.Revision) (state, error) {
-	tree, err := w.repo.Tree(revision)
+// and branch: a history made for another one proves nothing here. p is the revision before; zero for none.
+func (w *walk) load(p state, revision lcm.Revision) (state, error) {
+	tree, err := w.tree(revision)
 	if err != nil {
 		return state{}, readError(revision, "reading the tree of", err)
+	}
+	folder := idOf(tree, policyFolder)
+	if folder == p.folder && p.policy != nil {
+		return state{revision, tree, p.policy, folder}, nil
 	}
 	t, err := w.cache.policy(tree)
 	if err != nil {
@@ -186,7 +202,7 @@ func (w *walk) load(revision lcm.Revision) (state, error) {
 			"the policy is for repository %q, branch %q; this daemon was told %q, %q: both must agree at every commit",
 			t.policy.Repository, t.policy.Branch, w.cfg.Repository, w.cfg.Branch)
 	}
-	return state{revision, tree, t.policy}, nil
+	return state{revision, tree, t.policy, folder}, nil
 }
 
 func (w *walk) firstSeen(r lcm.Revision) (time.Time, error) {
