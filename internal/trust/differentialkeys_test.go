@@ -300,7 +300,20 @@ func (d *differential) openpgpOthers(good gitrepo.Signer) []maker {
 		known(revoked(e, reason))
 		makers = append(makers, maker{class: "openpgp key " + name, sign: sign})
 	}
-	return append(makers, armorings("openpgp", "PGP SIGNATURE", good)...)
+	return append(makers, armorings("openpgp", "PGP SIGNATURE", unpadded(good))...)
+}
+
+// unpadded signs until the base64 ends without "=", which is nearly always: padding tells GnuPG 2.2 that the
+// data ends, so that it misses a checksum only without.
+func unpadded(sign gitrepo.Signer) gitrepo.Signer {
+	return func(text []byte) (armored []byte, err error) {
+		for range 100 {
+			if armored, err = sign(text); err != nil || !bytes.Contains(armored, []byte("=\n=")) {
+				break
+			}
+		}
+		return armored, err
+	}
 }
 
 // armorings are ways to write an armor that the tools do not write.
