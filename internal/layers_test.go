@@ -46,6 +46,7 @@ var layers = map[string]string{
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",
 	"internal/plan":                  "lcm diag state store",
 	"internal/check":                 "lcm diag strictyaml tree trust schema policy leak policies/rego schemas/cue",
+	"internal/rule":                  "diag leak",
 	"internal/forge":                 "lcm trust",
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
@@ -54,7 +55,7 @@ var layers = map[string]string{
 
 	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
-	"cmd/lcm-lint":   "diag check",
+	"cmd/lcm-lint":   "diag check rule",
 	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",
 	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }

@@ -3,68 +3,24 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/rogpeppe/go-internal/txtar"
-)
 
-const brokenDir = "testdata/broken"
+	"github.com/llm-config-manager/lcm/internal/rule"
+)
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"lcm-lint": main})
 }
 
-// Each script in testdata/broken is a repository with one mistake: what its archive holds under repo/
-// stands over, or beside, the valid repository in testdata/base.
-func TestBroken(t *testing.T) { testscript.Run(t, params(brokenDir)) }
-
 // The scripts in testdata/scripts show the rest: what is valid, the flags, the formats, the exit codes.
 func TestScripts(t *testing.T) { testscript.Run(t, params("testdata/scripts")) }
-
-var oneFinding = regexp.MustCompile(`^[^:\n]+:[1-9][0-9]*:[1-9][0-9]*: error: ([a-z0-9-]+(?:/[a-z0-9_-]+)+): [^\n]+\n$`)
-
-// TestBrokenWhole holds the scripts themselves to their form: each expects one finding, of the rule that
-// the script is named for (what follows -- tells several of one rule apart).
-func TestBrokenWhole(t *testing.T) {
-	scripts, err := filepath.Glob(brokenDir + "/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(scripts) < 40 {
-		t.Errorf("%d broken repositories; there should be at least 40", len(scripts))
-	}
-	for _, file := range scripts {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".txtar"), "--")
-		var want string
-		for _, f := range archive.Files {
-			if f.Name == "want" {
-				want = string(f.Data)
-			}
-		}
-		m := oneFinding.FindStringSubmatch(want)
-		switch {
-		case m == nil:
-			t.Errorf("%s: want must be one finding in full, but is %q", file, want)
-		case strings.ReplaceAll(m[1], "/", "-") != name:
-			t.Errorf("%s: expects the rule %s", file, m[1])
-		}
-		if script := string(archive.Comment); !strings.Contains(script, "\nlint 1\ncmp stdout ../want\n") {
-			t.Errorf("%s: must hold the lines  lint 1  and  cmp stdout ../want", file)
-		}
-	}
-}
 
 func params(dir string) testscript.Params {
 	return testscript.Params{
@@ -81,30 +37,19 @@ func params(dir string) testscript.Params {
 
 // setup lays the valid repository under what the script brings along, and starts the script in it.
 func setup(env *testscript.Env) error {
-	const base = "testdata/base"
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		return err
 	}
 	env.Setenv("EXAMPLES", examples)
 	env.Cd = filepath.Join(env.WorkDir, "repo")
-	return filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	base := rule.Base()
+	for name := range base {
+		if _, err := os.Lstat(filepath.Join(env.Cd, name)); err == nil {
+			delete(base, name)
 		}
-		to := filepath.Join(env.Cd, strings.TrimPrefix(path, filepath.FromSlash(base)))
-		if d.IsDir() {
-			return os.MkdirAll(to, 0o755)
-		}
-		if _, err := os.Lstat(to); err == nil {
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(to, data, 0o644)
-	})
+	}
+	return base.Write(env.Cd)
 }
 
 // lint CODE ARGS… runs lcm-lint, which must exit with CODE. All that stands for a credential in these

@@ -21,13 +21,17 @@ type Hit struct {
 }
 
 // Rule describes one kind of credential that is looked for.
-type Rule struct{ ID, Message string }
+type Rule struct {
+	ID, Message string
+	What        string // "an OpenAI API key"; "" if it is told by the name of its field
+	Example     string // made up
+}
 
 // Rules lists what is looked for, sorted by id.
 func Rules() []Rule {
-	rules := []Rule{{genericID, genericMessage}}
+	rules := []Rule{{ID: genericID, Message: genericMessage}}
 	for _, f := range formats {
-		rules = append(rules, Rule{f.rule(), f.message()})
+		rules = append(rules, Rule{f.rule(), f.message(), f.what, f.example})
 	}
 	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return slices.Compact(rules)

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"cuelang.org/go/cue"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
 )
 
 // violations tells one site. healed is the definition with the document, all known mistakes taken
@@ -127,7 +129,7 @@ func (e *explainer) unknown(healed cue.Value, original any, path []string) Viola
 	v := Violation{Path: path, Key: true, Rule: RuleUnknownField}
 	there, _ := at(original, parent)
 	known, keys := e.fields(healed.LookupPath(place(original, parent)), there)
-	near := nearest(name, known)
+	near := diag.Nearest(name, known)
 	if near != "" {
 		meant := append(slices.Clone(parent), near)
 		if _, taken := at(original, meant); taken {

@@ -163,7 +163,7 @@ func (o *own) findNew(syntax []*ast.File, base map[string]bool) []diag.Finding {
 			case base[label]:
 				o.all = true
 			case isDef && isKind(d.lookup(label)):
-				if near := nearest(name, kindNames()); near != "" {
+				if near := diag.Nearest(name, kindNames()); near != "" {
 					findings = append(findings, diag.Errorf(o.position(names[label].Pos()), RuleOwnCUE,
 						"the new kind %s is almost called %s: if that is meant, write #%s; else take a name that nobody confuses with it", name, near, near))
 				} else if !slices.Contains(o.new, name) {

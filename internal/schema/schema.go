@@ -147,7 +147,7 @@ func (s *Schema) unknownKind(kind lcm.Kind) Violation {
 	}
 	slices.Sort(known)
 	msg := fmt.Sprintf("the kind %.80q is unknown; ", string(kind))
-	if near := nearest(string(kind), known); near != "" {
+	if near := diag.Nearest(string(kind), known); near != "" {
 		msg += fmt.Sprintf("did you mean %q?", near)
 	} else {
 		msg += "there are " + strings.Join(known, ", ")

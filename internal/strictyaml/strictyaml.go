@@ -224,9 +224,10 @@ func (c *converter) anchor(n *yaml.Node) {
 	c.refuse(n, "yaml/anchor", "anchors (&%s) are not allowed: write the value out here and wherever it is repeated", n.Anchor)
 }
 
+// alias refuses what repeats an anchor, unless something was refused before it: the anchor itself, or what holds it.
 func (c *converter) alias(n *yaml.Node) {
-	if !c.anchors[n.Value] {
-		c.refuse(n, "yaml/alias", "aliases (*%s) are not allowed: write the value out, or refer to a key", n.Value)
+	if len(c.findings) == 0 {
+		c.refuse(n, "yaml/anchor", "aliases (*%s) are not allowed: write the value out, or refer to a key", n.Value)
 	}
 }
 

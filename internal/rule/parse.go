@@ -1,0 +1,123 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+)
+
+// parse reads a rule's file: a head of fields, an empty line, why, and a last paragraph that begins with "Fix: ".
+// Then the examples; CONTRIBUTING.md shows one.
+func parse(id string, data []byte) (Rule, error) {
+	r := Rule{ID: id, Severity: diag.Error}
+	a := txtar.Parse(data)
+	head, prose, _ := strings.Cut(string(a.Comment), "\n\n")
+	why, fix, ok := strings.Cut(prose, "Fix: ")
+	r.Why, r.Fix = strings.TrimSpace(why), strings.TrimSpace(fix)
+	err := r.head(head)
+	if !ok || r.Why == "" || r.Fix == "" || r.Title == "" {
+		err = errors.Join(err, errors.New("needs a title, why and a paragraph that begins with Fix:"))
+	}
+	err = errors.Join(err, r.examples(a.Files))
+	if err != nil {
+		return r, fmt.Errorf("rule %s: %w", id, err)
+	}
+	return r, nil
+}
+
+func (r *Rule) head(text string) error {
+	for line := range strings.Lines(text) {
+		field, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch {
+		case field == "title":
+			r.Title = value
+		case field == "severity" && (value == "error" || value == "warning"):
+			r.Severity = diag.Severity(value)
+		case field == "judge" && value == "daemon":
+			r.Daemon = true
+		case field == "test":
+			r.Tests = append(r.Tests, value)
+		default:
+			return fmt.Errorf("a field of the head is title, severity: warning, judge: daemon or test, not %q", line)
+		}
+	}
+	return nil
+}
+
+func (r *Rule) examples(files []txtar.File) error {
+	bad, good, finding, err := split(files)
+	r.Bad, r.Good, r.Finding = bad, good, finding
+	whole := bad != nil && good != nil && finding != ""
+	switch {
+	case err != nil:
+		return err
+	case r.Daemon && (bad != nil || good != nil || len(r.Tests) == 0):
+		return errors.New("what only the daemon judges has no examples, but a test")
+	case !r.Daemon && (!whole || len(r.Tests) > 0):
+		return errors.New("needs a bad and a good example and the finding")
+	}
+	return nil
+}
+
+// split sorts the files of an archive: "bad" and "good" are scripts, what is below them is laid over the base.
+func split(files []txtar.File) (bad, good *Example, finding string, err error) {
+	for _, f := range files {
+		side, name, _ := strings.Cut(f.Name, "/")
+		switch {
+		case f.Name == "finding":
+			finding = strings.TrimSuffix(string(f.Data), "\n")
+		case side == "bad":
+			err = errors.Join(err, bad.orNew(&bad).add(name, f.Data))
+		case side == "good":
+			err = errors.Join(err, good.orNew(&good).add(name, f.Data))
+		default:
+			err = errors.Join(err, fmt.Errorf("%s is none of bad, good and finding", f.Name))
+		}
+	}
+	return bad, good, finding, err
+}
+
+// Case is one more repository with one mistake.
+type Case struct {
+	Name, About string
+	Rule        string
+	Bad         *Example
+	Finding     string
+}
+
+// parseCase reads a case by its name, <rule>--<which>.
+func parseCase(name string, data []byte) (Case, error) {
+	a := txtar.Parse(data)
+	id, _, ok := strings.Cut(name, "--")
+	bad, good, finding, err := split(a.Files)
+	if err == nil && (!ok || bad == nil || good != nil || finding == "") {
+		err = errors.New("a case is named <rule>--<which> and has a bad example and the finding")
+	}
+	if err != nil {
+		return Case{}, fmt.Errorf("case %s: %w", name, err)
+	}
+	return Case{Name: name, About: strings.TrimSpace(string(a.Comment)), Rule: id, Bad: bad, Finding: finding}, nil
+}
+
+// Cases reads the cases of a folder. Their names are their paths, without the extension.
+func Cases(fsys fs.FS) ([]Case, error) {
+	var all []Case
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		c, err := parseCase(strings.TrimSuffix(name, ".txtar"), data)
+		all = append(all, c)
+		return err
+	})
+	return all, err
+}
