@@ -31,7 +31,7 @@ func mustBeMet(attack int) bool {
 // internal/store/<name>.
 var programs = map[string][]string{
 	"reconciler": {"../cmd/reconciler"},
-	"lint":       {"../cmd/lcm-lint"},
+	"lint":       {"../cmd/lcm-lint", "rule"},
 	"lcm":        {"../cmd/lcm", "lcm"},
 }
 
@@ -70,8 +70,8 @@ func TestThreatsNoticeWhatIsMissing(t *testing.T) {
 		{"reconciler", "TestAttacks/48_…"}: true,
 		{"reconciler", "scripts/plan"}:     true,
 		{"reconciler", "scripts/none"}:     false,
-		{"lint", "yaml-*"}:                 true,
-		{"lint", "none-*"}:                 false,
+		{"lint", "yaml/*"}:                 true,
+		{"lint", "none/*"}:                 false,
 		{"storetest", "Run"}:               true,
 		{"lcm", "TestSecretRedacts"}:       true,
 		{"lcm", "trust/approve"}:           true,
@@ -131,7 +131,7 @@ func (s sources) has(n testName) error {
 	dirs := append(slices.Clone(programs[n.pkg]), n.pkg, filepath.Join("store", n.pkg))
 	function, sub, _ := strings.Cut(n.test, "/")
 	for _, dir := range dirs {
-		for _, pattern := range []string{"testdata/" + n.test + ".txtar", "testdata/broken/" + n.test + ".txtar"} {
+		for _, pattern := range []string{"testdata/" + n.test + ".txtar", "catalogue/" + n.test + ".txtar", "testdata/cases/" + n.test + "--*.txtar"} {
 			if found, _ := filepath.Glob(filepath.Join(dir, pattern)); len(found) > 0 {
 				return nil
 			}
