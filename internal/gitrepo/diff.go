@@ -35,19 +35,20 @@ func (d *differ) root(t *Tree) (treeEntry, error) {
 	return treeEntry{mode: ModeFolder, id: id}, err
 }
 
-func (d *differ) entries(e treeEntry) ([]treeEntry, error) {
+// entries reads a folder; absent ones have none.
+func (d *differ) entries(e treeEntry) (*treeObject, error) {
 	if e.mode == 0 {
-		return nil, nil
+		return &treeObject{}, nil
 	}
 	t, err := d.repo.tree(e.id)
 	if err != nil {
 		return nil, err
 	}
-	d.seen += len(t.entries)
+	d.seen += len(t.lines)
 	if d.seen > 2*d.repo.limits.MaxTreeEntries {
 		return nil, d.repo.tooMany()
 	}
-	return t.entries, nil
+	return t, nil
 }
 
 // folders compares two folders, of which one may be absent.
@@ -66,15 +67,23 @@ func (d *differ) folders(prefix string, depth int, a, b treeEntry) error {
 	if err != nil {
 		return err
 	}
-	for len(left) > 0 || len(right) > 0 {
+	for i, j := 0, 0; i < len(left.lines) || j < len(right.lines); {
 		var l, r treeEntry
-		switch order := first(left, right); {
-		case order < 0:
-			l, left = left[0], left[1:]
-		case order > 0:
-			r, right = right[0], right[1:]
-		default:
-			l, r, left, right = left[0], right[0], left[1:], right[1:]
+		if i < len(left.lines) {
+			l = left.at(i)
+		}
+		if j < len(right.lines) {
+			r = right.at(j)
+		}
+		if order := first(l, r); order < 0 {
+			r = treeEntry{}
+			i++
+		} else if order > 0 {
+			l = treeEntry{}
+			j++
+		} else {
+			i++
+			j++
 		}
 		if err := d.pair(prefix, depth, l, r); err != nil {
 			return err
@@ -83,15 +92,15 @@ func (d *differ) folders(prefix string, depth int, a, b treeEntry) error {
 	return nil
 }
 
-// first says which list holds the next entry: the left (<0), the right (>0) or both.
-func first(left, right []treeEntry) int {
+// first says which entry comes first: the left (<0), the right (>0) or both. One may be absent.
+func first(left, right treeEntry) int {
 	switch {
-	case len(right) == 0:
+	case right.mode == 0:
 		return -1
-	case len(left) == 0:
+	case left.mode == 0:
 		return 1
 	}
-	return compareEntries(left[0], right[0])
+	return compareEntries(left, right)
 }
 
 // pair compares two entries of one name, either both folders or both not; one may be absent.

@@ -223,13 +223,12 @@ func FuzzParseTree(f *testing.F) {
 	f.Add([]byte(line("100644", "a", id) + line("100644", "a.b", id) + line("40000", "a", id)))
 	f.Add([]byte(line("160000", ".git", id)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		entries, err := parseTree(raw, 1000)
+		tree, err := parseTree(raw, 1000)
 		if err != nil {
 			return
 		}
-		tree := &treeObject{entries}
 		var back strings.Builder
-		for _, e := range entries {
+		for e := range tree.all() {
 			digits := map[uint32]string{ModeFolder: "40000", ModeFile: "100644", ModeExecutable: "100755", ModeSymlink: "120000", ModeSubmodule: "160000"}[e.mode]
 			back.WriteString(line(digits, e.name, e.id.String()))
 			if got, ok := tree.child(e.name); !ok || got != e {

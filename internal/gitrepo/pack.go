@@ -100,15 +100,35 @@ func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
 	if id[0] > 0 {
 		lo = int(p.fan[id[0]-1])
 	}
-	i := lo + sort.Search(hi-lo, func(i int) bool {
-		at := (lo + i) * idSize
-		return bytes.Compare(p.ids[at:at+idSize], id[:]) >= 0
-	})
-	if i >= hi || p.id(i) != id {
-		return 0, false
+	for tries := 0; lo < hi; tries++ {
+		i := (lo + hi) / 2
+		if tries%2 == 0 {
+			i = lo + guess(p.ids[lo*idSize:hi*idSize], id)
+		}
+		switch c := bytes.Compare(p.ids[i*idSize:(i+1)*idSize], id[:]); {
+		case c == 0:
+			return p.offset(i)
+		case c < 0:
+			lo = i + 1
+		default:
+			hi = i
+		}
 	}
-	return p.offset(i)
+	return 0, false
 }
+
+// guess tells where among sorted ids one should be. Ids are spread evenly, so that a few guesses find one in any
+// pack. Where somebody made them otherwise, every other try, which halves what is left, bounds the search.
+func guess(ids []byte, id plumbing.Hash) int {
+	n := len(ids) / idSize
+	first, last, at := begin(ids), begin(ids[(n-1)*idSize:]), begin(id[:])
+	if n < 8 || at <= first || at >= last {
+		return n / 2
+	}
+	return int(float64(at-first) / float64(last-first) * float64(n-1))
+}
+
+func begin(id []byte) uint64 { return binary.BigEndian.Uint64(id) }
 
 // offset gives the place of the i-th id; false if the index points nowhere.
 func (p *pack) offset(i int) (int64, bool) {

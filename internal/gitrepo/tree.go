@@ -80,9 +80,9 @@ func (t *Tree) ReadDir(path string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, pathError("readdir", path, err)
 	}
-	list := make([]fs.DirEntry, len(obj.entries))
-	for i, e := range obj.entries {
-		list[i] = dirEntry{t, e}
+	list := make([]fs.DirEntry, len(obj.lines))
+	for i := range list {
+		list[i] = dirEntry{t, obj.at(i)}
 	}
 	// Git's order is not that of names: it counts a folder's name with a slash.
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })

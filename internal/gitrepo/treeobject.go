@@ -1,11 +1,12 @@
 package gitrepo
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -52,18 +53,53 @@ func (e treeEntry) after(n int) int {
 	return -1
 }
 
-// treeObject is a parsed tree, its entries in Git's order.
-type treeObject struct{ entries []treeEntry }
+// treeObject is a tree that is in form: its bytes, and where each entry stands in them, in Git's order. Entries
+// are cut from them when asked for: most never are, and what holds no pointers costs the garbage collector nothing.
+type treeObject struct {
+	text  string
+	lines []entryLine
+}
+
+// entryLine tells where an entry's name begins; its id follows after a NUL.
+type entryLine struct {
+	name uint32
+	size uint16 // of the name
+	mode uint8  // of modes
+}
+
+// at cuts out an entry.
+func (t *treeObject) at(i int) treeEntry {
+	l := t.lines[i]
+	end := int(l.name) + int(l.size)
+	e := treeEntry{name: t.text[l.name:end], mode: modes[l.mode].mode}
+	copy(e.id[:], t.text[end+1:])
+	return e
+}
+
+// all yields every entry.
+func (t *treeObject) all() iter.Seq[treeEntry] {
+	return func(yield func(treeEntry) bool) {
+		for i := range t.lines {
+			if !yield(t.at(i)) {
+				return
+			}
+		}
+	}
+}
 
 // child finds an entry by name.
 func (t *treeObject) child(name string) (treeEntry, bool) {
 	for _, mode := range [...]uint32{ModeFile, ModeFolder} {
-		i, ok := slices.BinarySearchFunc(t.entries, treeEntry{name: name, mode: mode}, compareEntries)
-		if ok {
-			return t.entries[i], true
+		if i, ok := t.search(treeEntry{name: name, mode: mode}); ok {
+			return t.at(i), true
 		}
 	}
 	return treeEntry{}, false
+}
+
+// search finds an entry by its place in the order, which is that of the name and of being a folder.
+func (t *treeObject) search(e treeEntry) (int, bool) {
+	return sort.Find(len(t.lines), func(i int) int { return compareEntries(e, t.at(i)) })
 }
 
 // tree reads and parses a tree object, strictly.
@@ -75,15 +111,14 @@ func (r *Repo) tree(id plumbing.Hash) (*treeObject, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := parseTree(raw, r.limits.folderEntries())
+	t, err := parseTree(raw, r.limits.folderEntries())
 	if err != nil {
 		if errors.Is(err, errTooMany) {
 			return nil, &LimitError{What: "the tree " + id.String(), Limit: int64(r.limits.folderEntries()), Unit: "entries"}
 		}
 		return nil, &MalformedError{Object: id.String(), Kind: "tree", Reason: err.Error()}
 	}
-	t := &treeObject{entries}
-	r.trees.put(id, t, len(raw)+len(entries)*48+cacheEntry)
+	r.trees.put(id, t, len(raw)+len(t.lines)*8+cacheEntry)
 	return t, nil
 }
 
@@ -91,63 +126,63 @@ var errTooMany = errors.New("too many entries")
 
 // parseTree parses `<mode> <name>\0<20 bytes of id>`…. What Git would not write is refused, and so are
 // names that could not be told apart, or could do harm, on somebody's disk or terminal.
-func parseTree(raw []byte, most int) ([]treeEntry, error) {
-	entries := make([]treeEntry, 0, min(len(raw)/32+1, most))
-	text := string(raw) // names are cut from one copy
-	for pos := 0; pos < len(raw); {
-		if len(entries) == most {
+func parseTree(raw []byte, most int) (*treeObject, error) {
+	t := &treeObject{text: string(raw), lines: make([]entryLine, 0, min(len(raw)/32+1, most))}
+	var before treeEntry
+	for pos := 0; pos < len(t.text); {
+		if len(t.lines) == most {
 			return nil, errTooMany
 		}
-		nul := bytes.IndexByte(raw[pos:], 0)
-		if nul < 0 || len(raw) < pos+nul+1+idSize {
+		nul := strings.IndexByte(t.text[pos:], 0)
+		if nul < 0 || len(t.text) < pos+nul+1+idSize {
 			return nil, errors.New("it is cut short")
 		}
-		digits, name, _ := strings.Cut(text[pos:pos+nul], " ")
-		e := treeEntry{name: name, id: plumbing.Hash(raw[pos+nul+1 : pos+nul+1+idSize])}
-		var ok bool
-		if e.mode, ok = parseMode(digits); !ok {
+		digits, name, _ := strings.Cut(t.text[pos:pos+nul], " ")
+		mode := slices.IndexFunc(modes[:], func(m gitMode) bool { return m.digits == digits })
+		if mode < 0 {
 			return nil, fmt.Errorf("%.40q has the mode %.10q, which Git does not use", name, digits)
 		}
 		if err := checkName(name); err != nil {
 			return nil, err
 		}
-		if n := len(entries); n > 0 && compareEntries(entries[n-1], e) >= 0 {
+		e := treeEntry{name: name, mode: modes[mode].mode}
+		if pos > 0 && compareEntries(before, e) >= 0 {
 			return nil, fmt.Errorf("%.40q is not in order, or there twice", name)
 		}
-		if e.folder() && hasFile(entries, name) {
+		if e.folder() && t.hasFile(name) {
 			return nil, fmt.Errorf("%.40q is a file and a folder", name)
 		}
-		entries = append(entries, e)
-		pos += nul + 1 + idSize
+		t.lines = append(t.lines, entryLine{uint32(pos + len(digits) + 1), uint16(len(name)), uint8(mode)})
+		before, pos = e, pos+nul+1+idSize
 	}
-	return entries, nil
+	return t, nil
 }
 
 // hasFile reports whether there is an entry of the name that is not a folder. In Git's order it can be
 // far before the folder: a, a.b, a/.
-func hasFile(entries []treeEntry, name string) bool {
-	_, ok := slices.BinarySearchFunc(entries, treeEntry{name: name, mode: ModeFile}, compareEntries)
+func (t *treeObject) hasFile(name string) bool {
+	_, ok := t.search(treeEntry{name: name, mode: ModeFile})
 	return ok
 }
 
-func parseMode(s string) (uint32, bool) {
-	switch s {
-	case "40000":
-		return ModeFolder, true
-	case "100644":
-		return ModeFile, true
-	case "100755":
-		return ModeExecutable, true
-	case "120000":
-		return ModeSymlink, true
-	case "160000":
-		return ModeSubmodule, true
-	}
-	return 0, false
+type gitMode struct {
+	digits string
+	mode   uint32
 }
+
+var modes = [...]gitMode{{"40000", ModeFolder}, {"100644", ModeFile}, {"100755", ModeExecutable}, {"120000", ModeSymlink}, {"160000", ModeSubmodule}}
+
+// maxName is the longest name that the file systems of the day have; what is longer can't be checked out.
+const maxName = 1 << 12
 
 // checkName accepts what may name a file or folder, on any system that somebody may check it out on.
 func checkName(name string) error {
+	if isSimple(name) {
+		return nil
+	}
+	if len(name) > maxName {
+		return fmt.Errorf("the name %.40q… has more than %d bytes", name, maxName)
+	}
 	if strings.Contains(name, "/") {
 		return fmt.Errorf("the name %.40q holds a slash", name)
 	}
@@ -163,6 +198,20 @@ func checkName(name string) error {
 		}
 	}
 	return nil
+}
+
+// isSimple reports whether a name is one that needs no further look: small letters, digits, hyphens, and inner
+// dots and underscores. None of these is Git's own.
+func isSimple(name string) bool {
+	if name == "" || name[0] == '.' || len(name) > 255 {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
+			return false
+		}
+	}
+	return true
 }
 
 // turnsText reports whether a character changes the direction of the text after it, so that a name is not

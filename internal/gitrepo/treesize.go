@@ -54,11 +54,12 @@ func (r *Repo) measure(id plumbing.Hash, level int) (treeSize, error) {
 	if err != nil {
 		return treeSize{}, err
 	}
-	s := treeSize{entries: len(t.entries)}
-	for _, e := range t.entries {
-		if !e.folder() {
+	s := treeSize{entries: len(t.lines)}
+	for i, l := range t.lines {
+		if modes[l.mode].mode != ModeFolder {
 			continue
 		}
+		e := t.at(i)
 		below, err := r.measure(e.id, level+1)
 		if err != nil {
 			return treeSize{}, err

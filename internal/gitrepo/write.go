@@ -155,7 +155,7 @@ func (r *Repo) openFolder(f *folder) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range t.entries {
+	for e := range t.all() {
 		f.entries[e.name] = e
 	}
 	return nil

@@ -81,47 +81,51 @@ var twiceD = sync.OnceValue(func() *field.Element {
 	return d.Add(d, d)
 })
 
-// sum returns s times the point of one table and t times that of another.
+// sum returns s times the point of one table and t times that of another. The multiples are fetched before the
+// first is added: tables are larger than the nearest caches, and additions wait for each other, fetches don't.
 func sum(a *multiples, s *edwards25519.Scalar, b *multiples, t *edwards25519.Scalar) *extended {
+	var terms [2 * digits]affine
+	var negative [2 * digits]bool
+	n := 0
+	for _, x := range [...]struct {
+		of     *multiples
+		digits [digits]int8
+	}{{a, signedDigits(s)}, {b, signedDigits(t)}} {
+		for i, d := range x.digits {
+			if d != 0 {
+				negative[n] = d < 0
+				terms[n] = x.of[i][max(d, -d)-1]
+				n++
+			}
+		}
+	}
 	r := new(extended)
 	r.y.One()
 	r.z.One()
-	x, y := signedDigits(s), signedDigits(t)
-	for i := range digits {
-		a.add(r, i, x[i])
-		b.add(r, i, y[i])
+	for i := range n {
+		r.add(&terms[i], negative[i])
 	}
 	return r
 }
 
-// add adds one digit's multiple to r. A negated point has y+x and y-x for each other, and -2dxy.
-func (m *multiples) add(r *extended, i int, digit int8) {
-	switch {
-	case digit > 0:
-		q := &m[i][digit-1]
-		r.add(&q.plus, &q.minus, &q.xy2d, false)
-	case digit < 0:
-		q := &m[i][-digit-1]
-		r.add(&q.minus, &q.plus, &q.xy2d, true)
+// add adds an affine point or, if it is to be negated, subtracts it: madd-2008-hwcd-3 of the Explicit-Formulas
+// Database, which is complete on this curve. The negative of a point has y+x and y-x for each other, and -2dxy.
+func (r *extended) add(q *affine, negated bool) {
+	plus, minus := &q.plus, &q.minus
+	if negated {
+		plus, minus = minus, plus
 	}
-}
-
-// add adds an affine point: madd-2008-hwcd-3 of the Explicit-Formulas Database, which is complete on this
-// curve. The last argument tells that xy2d is to be negated.
-func (r *extended) add(plus, minus, xy2d *field.Element, negated bool) {
 	var a, b, c, d, e, f, g, h field.Element
 	a.Multiply(a.Subtract(&r.y, &r.x), minus)
 	b.Multiply(b.Add(&r.y, &r.x), plus)
-	c.Multiply(&r.t, xy2d)
+	c.Multiply(&r.t, &q.xy2d)
 	d.Add(&r.z, &r.z)
 	e.Subtract(&b, &a)
 	h.Add(&b, &a)
+	f.Subtract(&d, &c)
+	g.Add(&d, &c)
 	if negated {
-		f.Add(&d, &c)
-		g.Subtract(&d, &c)
-	} else {
-		f.Subtract(&d, &c)
-		g.Add(&d, &c)
+		f, g = g, f
 	}
 	r.x.Multiply(&e, &f)
 	r.y.Multiply(&g, &h)
