@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -39,6 +41,18 @@ func (d *Document) Template() (text string, at diag.Position) {
 		text, _ = d.Spec["template"].(string)
 	}
 	return text, d.text
+}
+
+// PositionIn is where a byte offset of the text of a prompt, a variant or a partial stands in its file.
+func (d *Document) PositionIn(offset int) diag.Position {
+	text, at := d.Template()
+	before := text[:offset]
+	at.Line += strings.Count(before, "\n")
+	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
+		before, at.Column = before[i+1:], 1
+	}
+	at.Column += utf8.RuneCountInString(before)
+	return at
 }
 
 // KeyPosition is Position for the key at a path.

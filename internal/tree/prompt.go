@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/dotprompt"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
 )
@@ -24,18 +25,12 @@ const (
 )
 
 var (
-	dotprompt  = []string{"model", "config", "input", "output"}
-	forVariant = append([]string{promptVersion, promptClassification}, dotprompt...)
+	specified  = []string{"model", "config", "input", "output"}
+	forVariant = append([]string{promptVersion, promptClassification}, specified...)
 	forMain    = append([]string{promptOwner, promptLabels, promptMetrics, promptVariants, promptSticky}, forVariant...)
 	extension  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+$`)
 	semver     = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 )
-
-// usedPartial is a partial that a template names, and where.
-type usedPartial struct {
-	name string
-	at   diag.Position
-}
 
 // document parses the source as YAML.
 func (s source) document(sealed bool) (*Document, []diag.Finding) {
@@ -54,7 +49,7 @@ func (s source) partial() (*Document, []diag.Finding) {
 	if f := s.encoding(); f != nil {
 		return nil, []diag.Finding{*f}
 	}
-	return d, s.template(d, string(s.data), 0)
+	return d, s.template(d, dotprompt.Parts{Finish: len(s.data)})
 }
 
 // prompt parses the source as the main file of a prompt, or as one of its variants.
@@ -64,17 +59,12 @@ func (s source) prompt(variant string) (*Document, []diag.Finding) {
 	}
 	d := &Document{File: s.path, Address: s.address, Kind: lcm.KindPromptTemplate, variant: variant,
 		Metadata: defaultMetadata(lcm.KindPromptTemplate), Spec: map[string]any{}}
-	parts := split(s.data)
-	if parts.unclosed {
-		return nil, []diag.Finding{diag.Errorf(s.at(parts.front), "prompt/front-matter", "the front matter that begins here has no closing line ---")}
+	parts := dotprompt.Split(s.data)
+	if parts.Unclosed {
+		return nil, []diag.Finding{diag.Errorf(s.at(parts.Front), "prompt/front-matter", "the front matter that begins here has no closing line ---")}
 	}
 	findings := s.frontMatter(d, parts, variant)
-	text, offset := string(s.data), 0
-	if parts.found {
-		text = strings.TrimSpace(text[parts.template:])
-		offset = parts.template + strings.Index(string(s.data[parts.template:]), text)
-	}
-	findings = append(findings, s.template(d, text, offset)...)
+	findings = append(findings, s.template(d, parts)...)
 	if len(findings) > 0 {
 		return nil, findings
 	}
@@ -102,62 +92,26 @@ func (s source) encoding() *diag.Finding {
 	return nil
 }
 
-// template puts the text into the document, and what it names.
-func (s source) template(d *Document, text string, offset int) []diag.Finding {
-	d.Spec["template"], d.text = text, s.at(offset)
-	t := parseTemplate(text)
-	if strings.TrimSpace(text) == "" {
-		t.problem = "the template is empty"
+// template puts the text into the document, and what it says.
+func (s source) template(d *Document, p dotprompt.Parts) (findings []diag.Finding) {
+	text := string(s.data[p.Begin:p.Finish])
+	d.Spec["template"], d.text = text, s.at(p.Begin)
+	var problems []dotprompt.Problem
+	d.template, problems = dotprompt.Parse(text)
+	for _, wrong := range problems {
+		findings = append(findings, diag.Errorf(s.at(p.Begin+wrong.At), wrong.Rule, "%s", wrong.Message))
 	}
-	if t.problem != "" {
-		return []diag.Finding{diag.Errorf(s.at(offset+t.offset), "prompt/template", "%s", t.problem)}
-	}
-	for _, u := range t.uses {
-		d.uses = append(d.uses, usedPartial{u.name, s.at(offset + u.offset)})
-	}
-	return nil
-}
-
-// parts are the offsets of a prompt's parts.
-type parts struct {
-	found, unclosed bool // whether there is front matter
-	front, end      int  // what stands between the two lines ---
-	template        int  // what follows the second
-}
-
-// split finds the front matter: between two lines ---, before which only empty lines and # comments
-// (license headers) may stand.
-func split(data []byte) (p parts) {
-	for at := 0; at < len(data); {
-		next := at + len(data[at:])
-		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
-			next = at + i + 1
-		}
-		line := bytes.TrimRight(data[at:next], " \t\r\n")
-		switch {
-		case !p.unclosed && string(line) == "---":
-			p.unclosed, p.front = true, next
-		case !p.unclosed && len(line) > 0 && line[0] != '#':
-			return parts{}
-		case p.unclosed && string(line) == "---":
-			return parts{found: true, front: p.front, end: at, template: next}
-		}
-		at = next
-	}
-	if p.unclosed { // the finding stands at the opening line
-		p.front = bytes.LastIndex(data[:p.front], []byte("---"))
-	}
-	return p
+	return findings
 }
 
 // frontMatter reads the front matter into the document.
-func (s source) frontMatter(d *Document, p parts, variant string) []diag.Finding {
-	missing := diag.Errorf(s.at(p.front), "prompt/version", "the front matter must give %s, such as 1.0.0", promptVersion)
+func (s source) frontMatter(d *Document, p dotprompt.Parts, variant string) []diag.Finding {
+	missing := diag.Errorf(s.at(p.Front), "prompt/version", "the front matter must give %s, such as 1.0.0", promptVersion)
 	m := map[string]any{}
-	if p.found {
+	if p.Found {
 		// Empty lines in front keep the lines of the file.
-		pad := bytes.Repeat([]byte("\n"), bytes.Count(s.data[:p.front], []byte("\n")))
-		doc, findings := strictyaml.Parse(s.path, append(pad, s.data[p.front:p.end]...))
+		pad := bytes.Repeat([]byte("\n"), bytes.Count(s.data[:p.Front], []byte("\n")))
+		doc, findings := strictyaml.Parse(s.path, append(pad, s.data[p.Front:p.End]...))
 		switch {
 		case doc == nil && findings[0].Rule != "yaml/empty":
 			return findings
@@ -189,7 +143,7 @@ func (f *form) promptFields(d *Document, m map[string]any, variant string) {
 			f.only(map[string]any{k: nil}, nil, "prompt/unknown-field", allowed...)
 		}
 	}
-	for _, k := range dotprompt {
+	for _, k := range specified {
 		if v, ok := m[k]; ok {
 			d.Spec[k] = v
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/dotprompt"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
@@ -51,34 +52,34 @@ type partials struct {
 
 // collect notes the partials that a document names, and those that they name.
 func (p *partials) collect(d *Document) {
-	for _, u := range d.uses {
-		if p.path[u.name] {
-			p.findings = append(p.findings, diag.Errorf(u.at, "prompt/partial", "the partial %.80q contains itself by way of this", u.name))
+	for _, u := range d.template.Uses {
+		if p.path[u.Name] {
+			p.findings = append(p.findings, diag.Errorf(d.PositionIn(u.At), "prompt/partial", "the partial %.80q contains itself by way of this", u.Name))
 			continue
 		}
-		if _, met := p.texts[u.name]; met {
+		if _, met := p.texts[u.Name]; met {
 			continue
 		}
-		p.texts[u.name] = nil
-		inner := p.lookup(u)
+		p.texts[u.Name] = nil
+		inner := p.lookup(d, u)
 		if inner == nil {
 			continue
 		}
-		p.path[u.name] = true
+		p.path[u.Name] = true
 		p.collect(inner)
-		delete(p.path, u.name)
+		delete(p.path, u.Name)
 	}
 }
 
 // lookup finds the partial, or notes why not. A broken one has its own finding.
-func (p *partials) lookup(u usedPartial) *Document {
-	d, state := p.find(u.name)
+func (p *partials) lookup(by *Document, u dotprompt.Use) *Document {
+	d, state := p.find(u.Name)
 	switch state {
 	case broken:
 		p.broken = true
 	case absent:
-		p.findings = append(p.findings, diag.Errorf(u.at, "prompt/partial",
-			"there is no partial _%.80s.prompt in this environment or those it inherits from", u.name))
+		p.findings = append(p.findings, diag.Errorf(by.PositionIn(u.At), "prompt/partial",
+			"there is no partial _%.80s.prompt in this environment or those it inherits from", u.Name))
 	}
 	return d
 }

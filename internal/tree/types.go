@@ -2,6 +2,7 @@ package tree
 
 import (
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/dotprompt"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
 )
@@ -30,10 +31,10 @@ type Document struct {
 	Value    map[string]any       // the whole file as parsed: apiVersion, kind, metadata, spec, sops
 	YAML     *strictyaml.Document // of a prompt: its front matter, or nil
 
-	text    diag.Position  // where the template of a prompt, variant or partial begins
-	variant string         // the name of a prompt's variant
-	uses    []usedPartial  // a prompt's, variant's or partial's: the partials that it names
-	weights map[string]any // a prompt's main file: lcm.variants
+	text     diag.Position       // where the template of a prompt, variant or partial begins
+	template *dotprompt.Template // of a prompt, variant or partial
+	variant  string              // the name of a prompt's variant
+	weights  map[string]any      // a prompt's main file: lcm.variants
 }
 
 // Origin says where an entry comes from.
