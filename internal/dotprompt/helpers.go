@@ -160,6 +160,9 @@ func loopVariable(name string) bool {
 }
 
 func count(n int) string {
+	if n == 0 {
+		return "no value"
+	}
 	if n == 1 {
 		return "one value"
 	}
