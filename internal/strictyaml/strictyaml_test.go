@@ -81,15 +81,3 @@ func TestPositions(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	for _, s := range []string{"a: 1", "a: [b, {c: d}]", "? a\n: b", "a: |\n  x\n", "- 1\n- 2", "a: &x [*x]"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		d, fs := Parse("f", data)
-		if (d == nil) == (len(fs) == 0) {
-			t.Fatal("either a document or a finding")
-		}
-	})
-}
