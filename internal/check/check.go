@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/schema"
 	"github.com/llm-config-manager/lcm/internal/tree"
@@ -40,6 +41,7 @@ type Rules struct {
 	schema *schema.Schema
 	policy *policy.Policy
 	ownCUE bool // the repository has constraints of its own
+	except leak.Exceptions
 
 	mu    sync.Mutex
 	known map[string][]diag.Finding // what was found in a file, whatever the environment
@@ -59,6 +61,8 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 	if err != nil {
 		return nil, nil, err
 	}
+	except := exceptions(t)
+	findings = append(findings, leaksOutside(fsys, except, ownCUE, ownRego)...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.compile(ctx, ownCUE, ownRego); err != nil {
@@ -69,7 +73,7 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 		return nil, findings, nil
 	}
 	findings = append(findings, access(fsys, p.schema)...)
-	return &Rules{tree: t, schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, known: map[string][]diag.Finding{}}, findings, nil
+	return &Rules{tree: t, schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.
@@ -107,7 +111,7 @@ func files(fsys fs.FS, dir, ext string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("reading %s: more than %d files", dir, maxModules)
 		}
 		name := path.Join(dir, e.Name())
-		if out[name], err = fs.ReadFile(fsys, name); err != nil {
+		if out[name], err = readFile(fsys, name); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
 	}

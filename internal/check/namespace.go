@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
-	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/schema"
 	"github.com/llm-config-manager/lcm/internal/tree"
@@ -111,29 +109,6 @@ func (r *Rules) passed(d *tree.Document) []diag.Finding {
 	return append(out, r.once(d.File, func() []diag.Finding {
 		return Violations(d.YAML, r.schema.Check(d.Kind, d.Value))
 	})...)
-}
-
-// leaked finds credentials in the clear, in a file as it was written.
-func (r *Rules) leaked(d *tree.Document) []diag.Finding {
-	return r.once("leaks\x00"+d.File, func() []diag.Finding {
-		var out []diag.Finding
-		if d.YAML != nil {
-			for _, hit := range leak.Scan(d.YAML.Value) {
-				out = append(out, diag.Errorf(d.YAML.Position(hit.Path...), hit.Rule, "%s", hit.Message))
-			}
-		}
-		text, at := d.Template()
-		if len(leak.Scan(text)) == 0 {
-			return out
-		}
-		for line := range strings.SplitSeq(text, "\n") {
-			for _, hit := range leak.Scan(line) {
-				out = append(out, diag.Errorf(at, hit.Rule, "%s", hit.Message))
-			}
-			at.Line, at.Column = at.Line+1, 1
-		}
-		return out
-	})
 }
 
 // openedSecret checks the values of a secret's fields. The sentences are fixed: no value is in them.

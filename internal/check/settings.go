@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/schema"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
+	"github.com/llm-config-manager/lcm/internal/tree"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
@@ -76,7 +78,7 @@ func tenants(fsys fs.FS) (findings []diag.Finding, whole bool) {
 }
 
 func policyFile(fsys fs.FS, file string, parse func([]byte) []diag.Finding) []diag.Finding {
-	data, err := fs.ReadFile(fsys, file)
+	data, err := readFile(fsys, file)
 	if err != nil {
 		return []diag.Finding{unreadable(file)}
 	}
@@ -100,7 +102,7 @@ func access(fsys fs.FS, s *schema.Schema) []diag.Finding {
 	if plain, _ := plainFile(fsys, accessFile); !plain {
 		return nil
 	}
-	data, err := fs.ReadFile(fsys, accessFile)
+	data, err := readFile(fsys, accessFile)
 	if err != nil {
 		return []diag.Finding{unreadable(accessFile)}
 	}
@@ -122,6 +124,29 @@ func Violations(doc *strictyaml.Document, vs []schema.Violation) []diag.Finding 
 		out = append(out, diag.Errorf(at, v.Rule, "%s", v.Message))
 	}
 	return out
+}
+
+// settingsFiles are the plain files that say how the repository is run.
+func settingsFiles(fsys fs.FS) []string {
+	out := []string{tree.SettingsFile, tree.SealRulesFile, trustFile, accessFile}
+	entries, _ := fs.ReadDir(fsys, tenantsDir)
+	for _, e := range entries {
+		out = append(out, path.Join(tenantsDir, e.Name()))
+	}
+	return slices.DeleteFunc(out, func(file string) bool {
+		plain, _ := plainFile(fsys, file)
+		return !plain
+	})
+}
+
+// readFile reads no more of a file than a file of the repository may hold, and one byte.
+func readFile(fsys fs.FS, file string) ([]byte, error) {
+	f, err := fsys.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, strictyaml.MaxBytes+1))
 }
 
 func unreadable(file string) diag.Finding {

@@ -81,7 +81,7 @@ func loadGroup(fsys fs.FS, group string) ([]Rule, error) {
 		if err != nil {
 			return err
 		}
-		if id == formats {
+		if id == formats || id == named {
 			return nil
 		}
 		r, err := parse(id, data)

@@ -29,7 +29,16 @@ const (
 type Document struct {
 	File  string
 	Value any
-	root  *yaml.Node
+	// Comments is the end of every line that may hold one, from a # on. One that stands in a block scalar or in
+	// quotes is no comment, and is here all the same.
+	Comments []Comment
+	root     *yaml.Node
+}
+
+// Comment is a line's end.
+type Comment struct {
+	diag.Position
+	Text string
 }
 
 // Map returns the document's top-level mapping, or nil if it is none.
@@ -52,7 +61,30 @@ func Parse(file string, data []byte) (*Document, []diag.Finding) {
 	if len(c.findings) > 0 {
 		return nil, c.findings
 	}
-	return &Document{File: file, Value: v, root: root}, nil
+	return &Document{File: file, Value: v, Comments: comments(file, data), root: root}, nil
+}
+
+func comments(file string, data []byte) (out []Comment) {
+	if bytes.IndexByte(data, '#') < 0 {
+		return nil
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		i := bytes.IndexByte(line, '#')
+		for i > 0 && line[i-1] != ' ' && line[i-1] != '\t' {
+			next := bytes.IndexByte(line[i+1:], '#')
+			if next < 0 {
+				i = -1
+				break
+			}
+			i += 1 + next
+		}
+		if i >= 0 {
+			out = append(out, Comment{diag.Position{File: file, Line: n, Column: 1 + utf8.RuneCount(line[:i])}, string(bytes.TrimRight(line[i:], "\r\n"))})
+		}
+	}
+	return out
 }
 
 // encoding refuses what is wrong with the bytes before YAML is looked at.

@@ -42,6 +42,11 @@ func (s *Settings) loosened(now *Settings) (words []string) {
 	if !reflect.DeepEqual(s.Environments, now.Environments) {
 		words = append(words, "the environments changed: look at what inherits from where")
 	}
+	for _, n := range now.NotSecrets {
+		if !slices.ContainsFunc(s.NotSecrets, func(was NotSecret) bool { return was.SHA256 == n.SHA256 }) {
+			words = append(words, fmt.Sprintf("a text (SHA-256 %x…) that looks like a credential is said to be none: %.80s", n.SHA256[:4], n.Why))
+		}
+	}
 	if s.Rules != now.Rules {
 		words = append(words, fmt.Sprintf("edition %s of the built-in checks judges, not %s", now.Rules, s.Rules))
 	}

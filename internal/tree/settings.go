@@ -1,10 +1,13 @@
 package tree
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -27,6 +30,7 @@ type Settings struct {
 	Targets      map[string]Target
 	Routes       []Route
 	Limits       Limits
+	NotSecrets   []NotSecret
 	YAML         *strictyaml.Document
 }
 
@@ -47,6 +51,12 @@ type Limits struct {
 	MaxDeletes string // a number or a percentage; empty: the daemon's
 }
 
+// NotSecret is a text that looks like a credential and is none, as those say who may change lcm.yaml.
+type NotSecret struct {
+	SHA256 [sha256.Size]byte // of the text
+	Why    string
+}
+
 // parseSettings returns nil settings if there is any finding: half-understood settings would send
 // documents astray.
 func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
@@ -56,7 +66,7 @@ func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
 		f.at(nil, "settings/missing", "lcm.yaml must be a mapping with apiVersion, kind, name, rules, environments, targets and routes")
 		return nil, f.findings
 	}
-	f.only(m, nil, "settings/unknown-field", "apiVersion", "kind", "name", "rules", "environments", "targets", "routes", "limits")
+	f.only(m, nil, "settings/unknown-field", "apiVersion", "kind", "name", "rules", "environments", "targets", "routes", "limits", "notSecrets")
 	s := &Settings{YAML: doc}
 	for _, field := range []struct {
 		name string
@@ -78,6 +88,9 @@ func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
 	}
 	if v, ok := m["limits"]; ok {
 		s.limits(f, v)
+	}
+	if v, ok := m["notSecrets"]; ok {
+		s.notSecrets(f, v)
 	}
 	if len(f.findings) > 0 {
 		return nil, f.findings
@@ -214,5 +227,38 @@ func (s *Settings) limits(f *form, v any) {
 	}
 	if !maxDeletesShape.MatchString(s.Limits.MaxDeletes) {
 		f.at([]string{"limits", "maxDeletes"}, "settings/limits", "maxDeletes must be a number, or a percentage such as 10%%")
+	}
+}
+
+const maxNotSecrets = 1000
+
+func (s *Settings) notSecrets(f *form, v any) {
+	const rule = "settings/not-secret"
+	list, ok := v.([]any)
+	if !ok || len(list) > maxNotSecrets {
+		f.at([]string{"notSecrets"}, rule, "notSecrets is a list of at most %d entries, each with sha256 and why", maxNotSecrets)
+		return
+	}
+	for i, v := range list {
+		at := join([]string{"notSecrets"}, strconv.Itoa(i))
+		m, ok := v.(map[string]any)
+		if !ok {
+			f.at(at, rule, "an entry is a mapping of sha256 and why")
+			continue
+		}
+		f.only(m, at, "settings/unknown-field", "sha256", "why")
+		n := NotSecret{}
+		n.Why, _ = m["why"].(string)
+		if strings.TrimSpace(n.Why) == "" {
+			f.at(join(at, "why"), rule, "why must say, to those who approve it, why this is no secret")
+		}
+		text, _ := m["sha256"].(string)
+		sum, err := hex.DecodeString(text)
+		if err != nil || len(sum) != sha256.Size {
+			f.at(join(at, "sha256"), rule, "sha256 must be 64 hexadecimal digits: the SHA-256 of the text that is no secret")
+			continue
+		}
+		copy(n.SHA256[:], sum)
+		s.NotSecrets = append(s.NotSecrets, n)
 	}
 }

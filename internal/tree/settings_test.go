@@ -45,6 +45,11 @@ func TestFindingsOfSettings(t *testing.T) {
 		{"maxDeletes: 10%", "maxDeletes: -1", "lcm.yaml:16:22 settings/limits"},
 		{"maxDeletes: 10%", "maxDelete: 1", "lcm.yaml:16:10 settings/unknown-field"},
 		{"limits: {maxDeletes: 10%}", "limits: 10%", "lcm.yaml:16:9 settings/limits"},
+		{"limits: {maxDeletes: 10%}", "notSecrets: x", "lcm.yaml:16:13 settings/not-secret"},
+		{"limits: {maxDeletes: 10%}", "notSecrets: [x]", "lcm.yaml:16:14 settings/not-secret"},
+		{"limits: {maxDeletes: 10%}", "notSecrets: [{sha256: x, why: y}]", "lcm.yaml:16:23 settings/not-secret"},
+		{"limits: {maxDeletes: 10%}", "notSecrets: [{sha256: " + strings.Repeat("0a", 32) + ", why: ' '}]", "lcm.yaml:16:94 settings/not-secret"},
+		{"limits: {maxDeletes: 10%}", "notSecrets: [{sha256: " + strings.Repeat("0a", 32) + ", why: y, file: z}]", "lcm.yaml:16:97 settings/unknown-field"},
 	} {
 		content := strings.Replace(settingsYAML, c.old, c.new, 1)
 		if content == settingsYAML {
