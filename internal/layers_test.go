@@ -56,7 +56,7 @@ var layers = map[string]string{
 
 	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
-	"cmd/lcm-lint":   "diag check rule",
+	"cmd/lcm-lint":   "lcm diag check gitrepo rule",
 	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",
 	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }

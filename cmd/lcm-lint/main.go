@@ -47,7 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	format, color, policies, schemas string
+	format, color, policies, schemas, base string
 }
 
 func command(stdout, stderr io.Writer) *cobra.Command {
@@ -78,6 +78,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().StringVar(&o.color, "color", "auto", "auto (on a terminal, with the line concerned), always or never")
 	cmd.Flags().StringVar(&o.policies, "policy", "", "take the repository's own policies from `DIR` instead of policies/rego")
 	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
+	cmd.Flags().StringVar(&o.base, "base", "", "check only what the changes since the branch left `REV` (a branch, tag or commit) can affect")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colors, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagDirname("policy")
@@ -93,11 +94,24 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	findings, err := check.Repository(ctx, fsys)
+	var c *change
+	if o.base != "" {
+		if c, err = since(ctx, dir, o.base); err != nil {
+			return err
+		}
+		defer c.work.Close()
+		fsys.FS = c.work
+	}
+	var packs check.Packs
+	findings, looked, err := packs.Since(ctx, fsys, c.difference())
 	if err != nil {
 		return err
 	}
-	if err := o.write(stdout, fsys, dir, findings); err != nil {
+	scope := c.scope(looked)
+	if scope != nil {
+		tell(stderr, scope)
+	}
+	if err := o.write(stdout, fsys, dir, findings, scope); err != nil {
 		return err
 	}
 	if o.format == "text" && len(findings) > 0 {

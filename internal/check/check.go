@@ -42,6 +42,7 @@ type Rules struct {
 	policy *policy.Policy
 	ownCUE bool // the repository has constraints of its own
 	except leak.Exceptions
+	before *tree.Tree // what the linter compares with; nil: nothing
 
 	mu    sync.Mutex
 	known map[string][]diag.Finding // what was found in a file, whatever the environment

@@ -158,7 +158,7 @@ func TestOwnConstraintsSeeWhereReferencesLead(t *testing.T) {
 	loaded, rules := load(t, fsys)
 	for environment, want := range map[string][]string{"development": nil, "staging": {chat + "base/model.yaml:9:22 schema/pattern"}} {
 		for range 2 {
-			got := rules.Namespace(t.Context(), loaded.Resolve(namespace(environment)), nil)
+			got := rules.Namespace(t.Context(), loaded.Resolve(namespace(environment)), nil, nil)
 			if d := cmp.Diff(want, short(got)); d != "" {
 				t.Errorf("%s (-want +got):\n%s", environment, d)
 			}
@@ -234,7 +234,7 @@ func TestOpened(t *testing.T) {
 		{map[string]any{"key": map[string]any{"canary": "x"}}, []string{chat + "development/a.sops.yaml:8:10 schema/type"}},
 		{map[string]any{}, []string{chat + "development/a.sops.yaml:8:5 schema/required"}},
 	} {
-		got := rules.Namespace(t.Context(), loaded.Resolve(namespace("development")), &Known{Opened: map[string]lcm.Secret{"a": lcm.NewSecret(test.data)}})
+		got := rules.Namespace(t.Context(), loaded.Resolve(namespace("development")), nil, &Known{Opened: map[string]lcm.Secret{"a": lcm.NewSecret(test.data)}})
 		if d := cmp.Diff(test.want, short(got)); d != "" {
 			t.Errorf("findings (-want +got):\n%s", d)
 		}

@@ -26,10 +26,11 @@ type Change = policy.Change
 // Asks reports whether rules of the repository's own look at input.change.
 func (r *Rules) Asks() bool { return len(r.policy.Askers()) > 0 }
 
-// Namespace checks what one namespace resolves to, and that nothing in its files is disclosed. known is nil in
-// the linter, which opens nothing and knows nobody. The findings of resolution itself are not repeated. It
-// is safe for concurrent use.
-func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, known *Known) []diag.Finding {
+// Namespace checks what one namespace resolves to, and that nothing in its files is disclosed. before is the
+// repository as it was when the namespace was last accepted, for rules that compare; nil if it never was, or the
+// linter was given nothing to compare with. known is nil in the linter, which opens nothing and knows nobody. The
+// findings of resolution itself are not repeated. It is safe for concurrent use.
+func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.Tree, known *Known) []diag.Finding {
 	var out []diag.Finding
 	facts := newFacts(res)
 	for _, e := range res.Entries {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
@@ -16,37 +18,56 @@ import (
 // Repository checks a whole repository, secrets sealed: what the linter does. An error means that it
 // could not be done; what is wrong with the repository is in the findings, sorted, each once.
 func Repository(ctx context.Context, fsys fs.FS) ([]diag.Finding, error) {
-	t, findings := tree.Load(fsys)
 	var packs Packs
-	rules, more, err := packs.Rules(ctx, fsys, t)
+	findings, _, err := packs.Since(ctx, fsys, nil)
+	return findings, err
+}
+
+// Since checks what a change can have caused: all that is found now and was not before it, and what else is found in
+// the namespaces that it can affect. A nil difference is everything.
+func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Finding, diag.Scope, error) {
+	t, findings := tree.Load(fsys)
+	rules, more, err := p.Rules(ctx, fsys, t)
 	if err != nil {
-		return nil, err
+		return nil, diag.Scope{}, err
 	}
-	findings = append(findings, more...)
+	findings = append(d.caused(findings), more...)
 	if t == nil || rules == nil {
-		return diag.Sort(Withheld(findings)), nil
+		return diag.Sort(Withheld(findings)), diag.Scope{}, nil
 	}
 	for _, at := range rules.policy.Askers() {
 		findings = append(findings, diag.Warnf(at, "policy/change", "this rule looks at input.change, which only the daemon knows: it is not judged here"))
 	}
-	namespaces := t.Namespaces()
-	each := make([][]diag.Finding, len(namespaces))
+	if d != nil {
+		rules.before = tree.Glance(d.Base)
+	}
+	namespaces, scope, err := rules.scope(ctx, d)
+	if err != nil {
+		return nil, diag.Scope{}, err
+	}
+	more, err = rules.namespaces(ctx, namespaces)
+	if err != nil {
+		return nil, diag.Scope{}, err
+	}
+	return diag.Sort(Withheld(append(findings, more...))), scope, nil
+}
+
+// namespaces checks several at a time.
+func (r *Rules) namespaces(ctx context.Context, list []lcm.Namespace) (findings []diag.Finding, err error) {
+	each := make([][]diag.Finding, len(list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, ns := range namespaces {
+	for i, ns := range list {
 		g.Go(func() error {
-			resolved := t.Resolve(ns)
-			each[i] = append(resolved.Findings, rules.Namespace(ctx, resolved, nil)...)
+			resolved := r.tree.Resolve(ns)
+			each[i] = append(resolved.Findings, r.Namespace(ctx, resolved, r.before, nil)...)
 			return ctx.Err()
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	for _, fs := range each {
-		findings = append(findings, fs...)
-	}
-	return diag.Sort(Withheld(findings)), nil
+	return slices.Concat(each...), nil
 }
 
 // Withheld replaces messages that repeat a credential: some quote a name or a word of a file, and people

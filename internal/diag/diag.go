@@ -77,8 +77,17 @@ func Text(w io.Writer, fs []Finding) error {
 	return nil
 }
 
-// JSON writes {"schema": "lcm.findings/v1", "findings": [...]}.
-func JSON(w io.Writer, fs []Finding) error {
+// Scope says what a check of a change looked at, and what it left alone.
+type Scope struct {
+	Since      string `json:"since"`   // the commit that the change is compared with
+	Changed    int    `json:"changed"` // files
+	Namespaces int    `json:"namespaces"`
+	Skipped    int    `json:"skipped"`              // namespaces that the change can't affect
+	Everything string `json:"everything,omitempty"` // why none was skipped
+}
+
+// JSON writes {"schema": "lcm.findings/v1", "findings": [...]}, and the scope if there is one.
+func JSON(w io.Writer, fs []Finding, scope *Scope) error {
 	if fs == nil {
 		fs = []Finding{}
 	}
@@ -88,5 +97,6 @@ func JSON(w io.Writer, fs []Finding) error {
 	return e.Encode(struct {
 		Schema   string    `json:"schema"`
 		Findings []Finding `json:"findings"`
-	}{"lcm.findings/v1", fs})
+		Scope    *Scope    `json:"scope,omitempty"`
+	}{"lcm.findings/v1", fs, scope})
 }

@@ -73,8 +73,10 @@ func (t *Tree) ReadDir(path string) ([]fs.DirEntry, error) {
 	if !e.folder() {
 		return nil, pathError("readdir", path, errors.New("not a folder"))
 	}
-	if err := t.Check(); err != nil {
-		return nil, pathError("readdir", path, err)
+	if !t.partly {
+		if err := t.Check(); err != nil {
+			return nil, pathError("readdir", path, err)
+		}
 	}
 	obj, err := t.repo.tree(e.id)
 	if err != nil {

@@ -40,8 +40,9 @@ type Change struct {
 // Tree is the tree of one commit. It is an fs.FS (ReadDirFS, ReadFileFS, StatFS) whose entries are
 // read by object id, as raw bytes: no filters, no line endings, no attributes.
 type Tree struct {
-	repo *Repo
-	root string // object id
+	repo   *Repo
+	root   string // object id
+	partly bool   // nobody walks over all of it: its size does not matter
 }
 
 var (

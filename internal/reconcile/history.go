@@ -35,7 +35,7 @@ func newTrail(from lcm.Revision, steps []step) *trail {
 	t := &trail{from: from, steps: steps, folder: map[string][]int{}, all: -1}
 	for i, s := range steps {
 		for _, c := range s.changed {
-			if feedsAll(c.Path) {
+			if tree.FeedsAll(c.Path) {
 				t.all = i
 			}
 			f := layerOf(c.Path)
@@ -64,8 +64,8 @@ func layerOf(path string) string {
 func (t *trail) services() map[lcm.Service]bool {
 	out := map[lcm.Service]bool{}
 	for f := range t.folder {
-		if s, _, ok := inService(f + "/"); ok {
-			out[s] = true
+		if layer, ok := tree.LayerOf(f); ok {
+			out[layer.Service] = true
 		}
 	}
 	return out

@@ -64,7 +64,11 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 			return nil, fmt.Errorf("finding who changed %s: %w", ns, err)
 		}
 	}
-	j.findings = append(j.findings, rules.Namespace(ctx, resolved, known)...)
+	before, err := job.lastCarriedOut(ns)
+	if err != nil {
+		return nil, err
+	}
+	j.findings = append(j.findings, rules.Namespace(ctx, resolved, before, known)...)
 	j.findings = append(j.findings, r.outside(ns)...)
 	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()

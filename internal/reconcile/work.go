@@ -33,6 +33,7 @@ type job struct {
 	trails    trails
 	past      past
 	answers   answers
+	befores   befores
 	burned    burned
 }
 
@@ -95,15 +96,15 @@ func (j *job) difference() error {
 		return fmt.Errorf("comparing %s with %s: %w", j.from.Short(), j.verified.Revision().Short(), err)
 	}
 	for _, c := range diff {
-		service, layer, ok := inService(c.Path)
+		layer, ok := tree.LayerOf(c.Path)
 		switch {
-		case feedsAll(c.Path):
+		case tree.FeedsAll(c.Path):
 			j.all = true
 			return nil
-		case ok && j.layers[service] == nil:
-			j.layers[service] = map[string]bool{layer: true}
+		case ok && j.layers[layer.Service] == nil:
+			j.layers[layer.Service] = map[string]bool{layer.Environment: true}
 		case ok:
-			j.layers[service][layer] = true
+			j.layers[layer.Service][layer.Environment] = true
 		}
 	}
 	return nil
@@ -143,19 +144,6 @@ func (j *job) addPending() error {
 		}
 	}
 	return nil
-}
-
-// feedsAll reports whether a path has a say in every namespace.
-func feedsAll(path string) bool {
-	return path == "lcm.yaml" || path == ".sops.yaml" || strings.HasPrefix(path, "schemas/") || strings.HasPrefix(path, "policies/")
-}
-
-func inService(path string) (lcm.Service, string, bool) {
-	p := strings.Split(path, "/")
-	if len(p) < 6 || p[0] != "namespaces" {
-		return lcm.Service{}, "", false
-	}
-	return lcm.Service{Org: p[1], Project: p[2], Name: p[3]}, p[4], true
 }
 
 // maxStray bounds how many findings about one folder a namespace is held with.

@@ -1,0 +1,133 @@
+package check
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/policy"
+	"github.com/llm-config-manager/lcm/internal/tree"
+)
+
+// Difference is what differs from an earlier state of the repository.
+type Difference struct {
+	Base  fs.FS    // the earlier state
+	Paths []string // the files, and the folders without any, at which the two differ
+}
+
+// scope finds the namespaces that a change can affect: those that the changed files feed, and, where what others can
+// see of these differs, all that refer to them, directly or not. A rule that looks further than along references has
+// to be heeded here; TestChangeMisses tells if it is not.
+func (r *Rules) scope(ctx context.Context, d *Difference) ([]lcm.Namespace, diag.Scope, error) {
+	all := r.tree.Namespaces()
+	if d == nil {
+		return all, diag.Scope{Namespaces: len(all)}, nil
+	}
+	layers := map[lcm.Service]map[string]bool{}
+	for _, p := range d.Paths {
+		if tree.FeedsAll(p) {
+			return all, diag.Scope{Namespaces: len(all), Everything: p + " has a say in all of them"}, nil
+		}
+		if layer, ok := tree.LayerOf(p); ok {
+			if layers[layer.Service] == nil {
+				layers[layer.Service] = map[string]bool{}
+			}
+			layers[layer.Service][layer.Environment] = true
+		}
+	}
+	if r.before == nil {
+		return all, diag.Scope{Namespaces: len(all), Everything: tree.SettingsFile + " could not be used before the change"}, nil
+	}
+	concerned := map[lcm.Namespace]bool{}
+	for _, ns := range r.tree.Fed(layers) {
+		concerned[ns] = true
+	}
+	if err := r.addReferring(ctx, concerned); err != nil {
+		return nil, diag.Scope{}, err
+	}
+	some := slices.DeleteFunc(slices.Clone(all), func(ns lcm.Namespace) bool { return !concerned[ns] })
+	return some, diag.Scope{Namespaces: len(some), Skipped: len(all) - len(some)}, nil
+}
+
+// addReferring adds the namespaces that refer to those which look different from outside.
+func (r *Rules) addReferring(ctx context.Context, concerned map[lcm.Namespace]bool) error {
+	before := r.over(r.before)
+	different := map[string]map[string][]lcm.Service{} // by tenant and environment, which references never leave
+	for ns := range maps.Clone(concerned) {
+		if sameFaces(before.faces(ns), r.faces(ns)) {
+			continue
+		}
+		if different[ns.Org] == nil {
+			different[ns.Org] = map[string][]lcm.Service{}
+		}
+		different[ns.Org][ns.Environment] = append(different[ns.Org][ns.Environment], ns.Service)
+	}
+	for org, environments := range different {
+		mentions, err := r.tree.Mentions(ctx, org)
+		if err != nil {
+			return err
+		}
+		for environment, services := range environments {
+			for s := range mentions.Reaching(services) {
+				concerned[s.In(environment)] = true
+			}
+		}
+	}
+	return nil
+}
+
+// over is the same battery over another state of the repository.
+func (r *Rules) over(t *tree.Tree) *Rules {
+	return &Rules{tree: t, schema: r.schema, policy: r.policy, ownCUE: r.ownCUE, except: r.except, known: map[string][]diag.Finding{}}
+}
+
+// face is what those who refer to an entry see of it.
+type face struct {
+	policy.Reference
+	sharedWith []string
+	failed     bool
+	to         []lcm.Address // in other services, to which it passes on
+}
+
+// faces returns the faces of a namespace by key; nil if something in it could not be resolved, so that nobody knows.
+func (r *Rules) faces(ns lcm.Namespace) map[string]face {
+	res := r.tree.Resolve(ns)
+	if diag.Failed(res.Findings) {
+		return nil
+	}
+	out := map[string]face{}
+	for _, e := range res.Entries {
+		f := face{Reference: sheet(e), sharedWith: e.Metadata.SharedWith, failed: diag.Failed(r.standing(e))}
+		for _, ref := range e.References {
+			if ref.To.Service != ns.Service {
+				f.to = append(f.to, ref.To)
+			}
+		}
+		out[e.Address.Key] = f
+	}
+	return out
+}
+
+func sameFaces(a, b map[string]face) bool { return a != nil && b != nil && reflect.DeepEqual(a, b) }
+
+// caused leaves out findings about the layout around documents that the change did not touch.
+func (d *Difference) caused(findings []diag.Finding) []diag.Finding {
+	if d == nil {
+		return findings
+	}
+	touched := map[string]bool{}
+	for _, p := range d.Paths {
+		for ; p != "." && !touched[p]; p = path.Dir(p) {
+			touched[p] = true
+		}
+	}
+	return slices.DeleteFunc(findings, func(f diag.Finding) bool {
+		return strings.HasPrefix(f.File, "namespaces/") && !touched[f.File]
+	})
+}

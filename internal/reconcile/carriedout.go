@@ -1,0 +1,42 @@
+package reconcile
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/tree"
+)
+
+// befores keeps the states that namespaces are compared with, most of which are the same.
+type befores struct {
+	sync.Mutex
+	of map[lcm.Revision]*tree.Tree
+}
+
+// lastCarriedOut is the repository as of the revision that a namespace was last carried out from, and not the one before
+// this: what holds a namespace must hold it until it is mended. It is nil for one that never was.
+func (j *job) lastCarriedOut(ns lcm.Namespace) (*tree.Tree, error) {
+	known, err := j.r.State.Namespace(ns)
+	if err != nil || known.Revision == "" {
+		return nil, err
+	}
+	j.befores.Lock()
+	defer j.befores.Unlock()
+	if t, ok := j.befores.of[known.Revision]; ok {
+		return t, nil
+	}
+	fsys, err := j.r.Repo.Tree(known.Revision)
+	if err != nil {
+		return nil, fmt.Errorf("reading what %s was: %w", ns, err)
+	}
+	if len(j.befores.of) == maxBefores || j.befores.of == nil {
+		j.befores.of = map[lcm.Revision]*tree.Tree{}
+	}
+	t := tree.Glance(fsys)
+	j.befores.of[known.Revision] = t
+	return t, nil
+}
+
+// maxBefores bounds the trees that are kept, of which each may keep some documents.
+const maxBefores = 16
