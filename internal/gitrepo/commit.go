@@ -28,6 +28,24 @@ func (r *Repo) Commit(rev lcm.Revision) (*Commit, error) {
 	return parseCommit(string(rev), raw)
 }
 
+// FirstParent tells the first parent of a commit by its bytes alone, which nobody has checked: it is for whoever
+// goes back along a branch, to read each commit on the way forth. It is "" where Commit has to tell.
+func (r *Repo) FirstParent(rev lcm.Revision) (lcm.Revision, error) {
+	id, err := parseID(string(rev))
+	if err != nil {
+		return "", err
+	}
+	head, err := r.objects.begins(id, len("tree \nparent \n")+4*idSize)
+	if err != nil {
+		return "", err
+	}
+	p := commitParser{header: string(head) + "\n", commit: &Commit{}}
+	if p.links() != nil || len(p.commit.Parents) == 0 {
+		return "", nil
+	}
+	return p.commit.Parents[0], nil
+}
+
 // ParseCommit parses a commit object from its raw bytes, without the "commit <size>" in front. They
 // must hash to id, and be exactly what Git writes: a tree, parents, an author, a committer, then at
 // most one encoding, merged tags and at last one signature. Anything else is a *MalformedError.

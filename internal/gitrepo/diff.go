@@ -15,15 +15,18 @@ func (r *Repo) Diff(a, b *Tree) ([]Change, error) {
 	if err := d.folders("", 0, left, right); err != nil {
 		return nil, err
 	}
+	if a != nil && b != nil {
+		r.sized(left.id, right.id, d.left, d.right)
+	}
 	return d.changes, nil
 }
 
 // differ collects changes. Git orders the entries of a tree by whole path, so that the changes come
 // out sorted.
 type differ struct {
-	repo    *Repo
-	changes []Change
-	seen    int // entries looked at
+	repo        *Repo
+	changes     []Change
+	left, right treeSize // of what differs
 }
 
 // root makes a folder entry of a tree; the zero entry is absence.
@@ -35,8 +38,8 @@ func (d *differ) root(t *Tree) (treeEntry, error) {
 	return treeEntry{mode: ModeFolder, id: id}, err
 }
 
-// entries reads a folder; absent ones have none.
-func (d *differ) entries(e treeEntry) (*treeObject, error) {
+// entries reads a folder, of which seen counts the entries; absent ones have none.
+func (d *differ) entries(e treeEntry, depth int, seen *treeSize) (*treeObject, error) {
 	if e.mode == 0 {
 		return &treeObject{}, nil
 	}
@@ -44,8 +47,9 @@ func (d *differ) entries(e treeEntry) (*treeObject, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.seen += len(t.lines)
-	if d.seen > 2*d.repo.limits.MaxTreeEntries {
+	seen.entries += len(t.lines)
+	seen.depth = max(seen.depth, depth+1)
+	if d.left.entries+d.right.entries > 2*d.repo.limits.MaxTreeEntries {
 		return nil, d.repo.tooMany()
 	}
 	return t, nil
@@ -59,11 +63,11 @@ func (d *differ) folders(prefix string, depth int, a, b treeEntry) error {
 	if depth > d.repo.limits.MaxDepth {
 		return d.repo.tooDeep()
 	}
-	left, err := d.entries(a)
+	left, err := d.entries(a, depth, &d.left)
 	if err != nil {
 		return err
 	}
-	right, err := d.entries(b)
+	right, err := d.entries(b, depth, &d.right)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
 	}
 	for tries := 0; lo < hi; tries++ {
 		i := (lo + hi) / 2
-		if tries%2 == 0 {
+		if tries < 4 || tries%2 == 0 {
 			i = lo + guess(p.ids[lo*idSize:hi*idSize], id)
 		}
 		switch c := bytes.Compare(p.ids[i*idSize:(i+1)*idSize], id[:]); {
@@ -118,7 +118,7 @@ func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
 }
 
 // guess tells where among sorted ids one should be. Ids are spread evenly, so that a few guesses find one in any
-// pack. Where somebody made them otherwise, every other try, which halves what is left, bounds the search.
+// pack. Where somebody made them otherwise, halving what is left at every other try bounds the search.
 func guess(ids []byte, id plumbing.Hash) int {
 	n := len(ids) / idSize
 	first, last, at := begin(ids), begin(ids[(n-1)*idSize:]), begin(id[:])

@@ -42,6 +42,22 @@ func (r *Repo) checkSize(root string) error {
 	return err
 }
 
+// sized notes the size of a tree that was compared with one within the limits: so many entries were met on
+// either side, all others are the same. It may be less deep than is noted, but not deeper.
+func (r *Repo) sized(known, next plumbing.Hash, before, after treeSize) {
+	r.sizes.mu.Lock()
+	defer r.sizes.mu.Unlock()
+	s, ok := r.sizes.below[known]
+	if _, there := r.sizes.below[next]; !ok || there {
+		return
+	}
+	s.entries += after.entries - before.entries
+	s.depth = max(s.depth, after.depth)
+	if s.entries <= r.limits.MaxTreeEntries && s.depth <= r.limits.MaxDepth {
+		r.sizes.below[next] = s
+	}
+}
+
 // measure counts below a tree that is at the given level.
 func (r *Repo) measure(id plumbing.Hash, level int) (treeSize, error) {
 	if s, ok := r.sizes.below[id]; ok {

@@ -211,6 +211,27 @@ func deltaSize(delta []byte) (int64, error) {
 	return n, nil
 }
 
+// begins reads the first bytes of a commit as it is packed, unchecked; nothing if they do not stand there as they are.
+func (o *objects) begins(id plumbing.Hash, size int) (data []byte, err error) {
+	defer contain(&err)
+	p, offset, ok := o.find(id)
+	if !ok {
+		return nil, nil
+	}
+	rd := o.pool.Get().(*reader)
+	defer o.pool.Put(rd)
+	e, err := rd.entryAt(p, offset)
+	if err != nil || e.t != plumbing.CommitObject || e.size < int64(size) {
+		return nil, err
+	}
+	if err := rd.start(); err != nil {
+		return nil, err
+	}
+	data = make([]byte, size)
+	_, err = io.ReadFull(rd.inflate, data)
+	return data, err
+}
+
 // size gives the type and the size of an object without reading it whole.
 func (o *objects) size(id plumbing.Hash) (size int64, err error) {
 	defer contain(&err)

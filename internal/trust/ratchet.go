@@ -25,7 +25,8 @@ func (w *walk) introduced(ctx context.Context) error {
 	return nil
 }
 
-// ratchet returns the first-parent chain from start, exclusive, to head, oldest first. A head
+// ratchet returns the first-parent chain from start, exclusive, to head, oldest first, as unchecked bytes tell
+// it: whoever judges a step holds it against what the commit says. A head
 // whose chain does not pass through start is history rewritten, whatever else its ancestors are.
 func (w *walk) ratchet(ctx context.Context, start, head lcm.Revision) ([]lcm.Revision, error) {
 	var todo []lcm.Revision
@@ -36,18 +37,31 @@ func (w *walk) ratchet(ctx context.Context, start, head lcm.Revision) ([]lcm.Rev
 		if len(todo) >= maxChain {
 			return nil, fmt.Errorf("trust: more than %d commits between %s and %s", maxChain, start, head)
 		}
-		c, err := w.commit(r)
+		parent, err := w.parent(r)
 		if err != nil {
 			return nil, err
 		}
 		todo = append(todo, r)
-		if len(c.Parents) == 0 {
+		if parent == "" {
 			return nil, w.rewritten(ctx, start, head)
 		}
-		r = c.Parents[0]
+		r = parent
 	}
 	slices.Reverse(todo)
 	return todo, nil
+}
+
+// parent returns the first parent of a commit, unchecked; "" for none, checked.
+func (w *walk) parent(r lcm.Revision) (lcm.Revision, error) {
+	parent, err := w.repo.FirstParent(r)
+	if err == nil && parent != "" {
+		return parent, nil
+	}
+	c, err := w.commit(r)
+	if err != nil || len(c.Parents) == 0 {
+		return "", err
+	}
+	return c.Parents[0], nil
 }
 
 // rewritten says in which way head leaves the accepted history. It is refused in any case; what

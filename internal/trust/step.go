@@ -98,6 +98,9 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 	if err != nil {
 		return in, err
 	}
+	if len(c.Parents) == 0 || c.Parents[0] != p.revision {
+		return in, fmt.Errorf("trust: commit %s does not follow %s, as was read before: the repository is damaged, or changes underway", revision, p.revision)
+	}
 	if in.head, err = in.verify(p.policy, c, revision, at); err != nil {
 		return in, err
 	}
