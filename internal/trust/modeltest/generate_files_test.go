@@ -62,7 +62,7 @@ func (g *generator) startPolicy() *policy {
 		p.principals[name] = principal{roles: roles, keys: []key{{name + "/1", 0}}}
 	}
 	if g.chance(30) {
-		name := pick(g, people[:6])
+		name := pick(g, people[:4])
 		p.principals[name].keys[0].notAfter = 24 * pick(g, []int{5, 12, 24, 30})
 	}
 	p.principals["rotator"] = principal{bot: true, roles: []string{"service-account:acme"}, keys: []key{{"rotator/1", 0}}}
@@ -75,7 +75,7 @@ func (g *generator) startPolicy() *policy {
 		everything.paths = []string{"namespaces/**", ".lcm/**", "docs/*", "lcm.yaml"}
 	}
 	p.rules = []rule{everything,
-		{paths: []string{".lcm/**", ".sops.yaml", "lcm.yaml", "schemas/**", "policies/**"}, roles: []string{"global-admin"}, approvals: 1 + g.IntN(2)},
+		{paths: []string{".lcm/**", ".sops.yaml", "lcm.yaml", "schemas/**", "policies/**"}, roles: []string{"global-admin"}, approvals: 1 + g.IntN(2), rollback: g.IntN(2)},
 		{paths: []string{"namespaces/*/*/*/production/**"}, roles: []string{"global-admin", "tenant-admin", "operator"}, approvals: pick(g, []int{1, 2, 2, 2, 2}),
 			rollback: pick(g, []int{0, 1, 1, 1, 1}), rotation: []string{"rotator"}, signed: g.chance(25)},
 	}
@@ -267,7 +267,10 @@ func (g *generator) nextPolicy(old *policy) *policy {
 		p.rules = slices.Delete(p.rules, i, i+1)
 	case 9, 10:
 		i := g.IntN(len(p.rules))
-		p.rules[i].approvals = pick(g, []int{0, 1, 1, 2, 2, 3, 4, 5})
+		if i > 1 && g.chance(30) {
+			i = 1 // the settings' rule, at first
+		}
+		p.rules[i].approvals = pick(g, []int{0, 1, 1, 2, 2, 3, 3, 4})
 	case 11:
 		i := g.IntN(len(p.rules))
 		p.rules[i].signed = !p.rules[i].signed

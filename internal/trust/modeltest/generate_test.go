@@ -27,8 +27,8 @@ type generator struct {
 func generate(seed uint64) *history {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 3)), h: &history{seed: seed}}
 	g.commit(commit{edits: g.start(), key: "alice/1", note: "introduction"})
-	if g.chance(10) {
-		g.commit(commit{parents: []int{0}, edits: tree{"README.md": plain("before the introduction")}, key: "stranger/1", note: "introduction"})
+	if g.chance(20) { // somebody changed something before
+		g.commit(commit{parents: []int{0}, edits: g.edits(g.trees[0], 4), key: "stranger/1", note: "introduction"})
 	}
 	g.tip, g.refused = len(g.h.commits)-1, none
 	g.introduction = g.tip
@@ -294,17 +294,43 @@ func (g *generator) rollback() {
 		to = chain[1]
 	}
 	edits := difference(g.trees[g.tip], g.trees[to])
-	maps.DeleteFunc(edits, func(path string, _ *content) bool { return isSettings(path) && !g.chance(5) })
-	for path, f := range sorted(edits) {
-		if strings.Contains(path, "/production/") && g.chance(40) {
-			edits = tree{path: f}
-			break
-		}
+	maps.DeleteFunc(edits, func(path string, _ *content) bool {
+		return strings.HasPrefix(path, ".lcm/") && !g.chance(5) || isSettings(path) && !g.chance(25)
+	})
+	if paths := slices.Sorted(maps.Keys(edits)); len(paths) > 1 && g.chance(50) {
+		path := pick(g, paths)
+		edits = tree{path: edits[path]}
 	}
-	if g.chance(15) {
+	switch {
+	case g.chance(30):
 		edits = g.edits(g.trees[g.tip], 1).and(edits)
+	case g.chance(20):
+		edits = g.formerSettings(chain).and(edits)
+	case g.chance(35):
+		edits = g.oneLayer(edits)
 	}
 	g.tip = g.commit(commit{parents: []int{g.tip}, edits: edits, key: g.keyOf(pick(g, people[:6])), note: "back"})
+}
+
+// oneLayer keeps one file of a lower layer, and changes something else of its service: so the file is what it was, and the
+// service is not.
+func (g *generator) oneLayer(edits tree) tree {
+	for path, f := range sorted(edits) {
+		if service, env, _, ok := splitPath(path); ok && (env == "base" || env == "staging") {
+			return tree{path: f, service + "/development/k1.yaml": g.newDocument().content()}
+		}
+	}
+	return edits
+}
+
+// formerSettings are the last other ones that the branch had.
+func (g *generator) formerSettings(chain []int) tree {
+	for _, r := range chain {
+		if was := g.trees[r][settingsFile]; was.text != g.trees[g.tip].text(settingsFile) {
+			return tree{settingsFile: was}
+		}
+	}
+	return tree{}
 }
 
 // rotate replaces sealed values.
