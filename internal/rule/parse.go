@@ -52,16 +52,14 @@ func (r *Rule) head(text string) error {
 func (r *Rule) examples(files []txtar.File) error {
 	bad, good, finding, err := split(files)
 	r.Bad, r.Good, r.Finding = bad, good, finding
-	whole := bad != nil && good != nil && finding != ""
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case r.Daemon && (bad != nil || good != nil || len(r.Tests) == 0):
-		return errors.New("what only the daemon judges has no examples, but a test")
-	case !r.Daemon && (!whole || len(r.Tests) > 0):
-		return errors.New("needs a bad and a good example and the finding")
 	}
-	return nil
+	shown := bad != nil && good != nil && finding != ""
+	if none := bad == nil && good == nil && finding == ""; none && len(r.Tests) > 0 || shown && len(r.Tests) == 0 && !r.Daemon {
+		return nil
+	}
+	return errors.New("needs a bad and a good example and the finding; or, where no example can show it, the test that does")
 }
 
 // split sorts the files of an archive: "bad" and "good" are scripts, what is below them is laid over the base.

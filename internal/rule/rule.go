@@ -20,11 +20,11 @@ type Rule struct {
 	Title    string        // what it demands
 	Severity diag.Severity // of its findings in the linter, if that can judge it
 	Daemon   bool          // only the daemon can judge it, since it alone has keys, targets and history
-	Tests    []string      // those that show a rule of the daemon's: "internal/trust TestX", or the path of a script
+	Tests    []string      // in place of examples: "internal/trust TestX", or the path of a script
 	Why      string        // what is wrong, and why that matters; paragraphs
 	Fix      string        // what to do
 
-	Bad, Good *Example // nil if only the daemon can judge it
+	Bad, Good *Example // nil if no example can show it
 	Finding   string   // the one line that Bad gives
 
 	Format bool // one of many forms of credentials, which are explained together
