@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"io/fs"
 	"maps"
 	"strings"
 	"testing"
@@ -252,5 +253,50 @@ func TestWithheld(t *testing.T) {
 	got := Withheld([]diag.Finding{diag.Errorf(at, "a/b", "the field %q is unknown", key), diag.Errorf(at, "a/c", "the field %q is unknown", "key")})
 	if strings.Contains(got[0].Message, key) || got[0].Rule != "a/b" || got[1].Message != `the field "key" is unknown` {
 		t.Error(got)
+	}
+}
+
+// unreadableFS is a repository of which one file cannot be read.
+type unreadableFS struct {
+	fstest.MapFS
+	file string
+}
+
+func (u unreadableFS) Open(name string) (fs.File, error) {
+	if name == u.file {
+		return nil, fs.ErrPermission
+	}
+	return u.MapFS.Open(name)
+}
+
+func (u unreadableFS) ReadFile(name string) ([]byte, error) {
+	if name == u.file {
+		return nil, fs.ErrPermission
+	}
+	return u.MapFS.ReadFile(name)
+}
+
+func TestUnreadable(t *testing.T) {
+	for _, file := range []string{".lcm/trust.yaml", chat + "base/greeting.yaml"} {
+		findings, err := Repository(t.Context(), unreadableFS{repository(nil), file})
+		if d := cmp.Diff([]string{file + ":1:1 layout/unreadable"}, short(findings)); d != "" || err != nil {
+			t.Errorf("%v, findings (-want +got):\n%s", err, d)
+		}
+	}
+}
+
+// A rule that does not come to an end denies: it is not known what it would have said.
+func TestPolicyFailed(t *testing.T) {
+	const list = `list := split("0123456789012345678901234567890123456789", "")`
+	findings, err := Repository(t.Context(), repository(map[string]string{
+		"policies/rego/own.rego": "package lcm.own\n\n" + list + "\n\ndeny contains {\"rule\": \"x\", \"path\": [], \"message\": \"x\"} if count([1 | some a in list; some b in list; some c in list; some d in list; some e in list; some f in list]) > 1\n",
+	}))
+	if len(findings) == 0 || err != nil {
+		t.Fatal(findings, err)
+	}
+	for _, f := range findings {
+		if f.Rule != "policy/failed" || f.Severity != diag.Error {
+			t.Error(f)
+		}
 	}
 }

@@ -238,3 +238,20 @@ func TestAcceptedDeletes(t *testing.T) {
 		}
 	}
 }
+
+// Without an identity a Secret is held, and the rest of the repository is not; with one it is published.
+func TestNoIdentity(t *testing.T) {
+	w := newWorld(t, map[string]string{"namespaces/acme/p/s/development/x.yaml": config("1")})
+	path, text := w.sealed("acme/p/s/development/key", "api-key", map[string]any{"key": "canary-0123456789"}, nil)
+	w.commit("a secret", map[string]string{path: text})
+	opener := w.r.Opener
+	w.r.Opener = nil
+	r := w.pass(Options{})
+	if len(r.Held) != 1 || len(r.Held[0].Findings) != 1 || r.Held[0].Findings[0].Rule != "sops/open" {
+		t.Errorf("%+v", r.Held)
+	}
+	w.r.Opener = opener
+	if r = w.pass(Options{}); len(r.Held) != 0 {
+		t.Errorf("%+v", r.Held)
+	}
+}

@@ -24,6 +24,10 @@ type Effect struct {
 // counts as changed, by lcm.yaml. The cost is that of parsing the services concerned, on both sides;
 // if the chain of an environment changed, of all services.
 func Effects(old, new *Tree, changed []string) ([]Effect, error) {
+	return effects(old, new, changed, maxEffects)
+}
+
+func effects(old, new *Tree, changed []string, most int) ([]Effect, error) {
 	c := comparison{old.view(), new.view()}
 	var out []Effect
 	for _, p := range changed {
@@ -36,8 +40,8 @@ func Effects(old, new *Tree, changed []string) ([]Effect, error) {
 		if len(as) > 0 {
 			out = append(out, Effect{p, sortedKeys(as)})
 		}
-		if len(as) > maxEffects {
-			return nil, fmt.Errorf("%s changes what more than %d keys resolve to: change it in steps", p, maxEffects)
+		if len(as) > most {
+			return nil, fmt.Errorf("%s changes what more than %d keys resolve to: change it in steps", p, most)
 		}
 	}
 	slices.SortFunc(out, func(a, b Effect) int { return strings.Compare(a.Path, b.Path) })

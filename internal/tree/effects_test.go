@@ -100,3 +100,13 @@ func TestEffectsWithoutSettings(t *testing.T) {
 		t.Error(got, err)
 	}
 }
+
+// What one path can change is bounded; the caller refuses what is beyond (trust/effects).
+func TestTooManyEffects(t *testing.T) {
+	before, after := load(t, files{"/base/k.yaml": config("1")}.fs()), load(t, files{"/base/k.yaml": config("2")}.fs())
+	for most, want := range map[int]bool{3: true, 2: false} {
+		if _, err := effects(before, after, []string{"namespaces/acme/ml/chat/base/k.yaml"}, most); (err == nil) != want {
+			t.Errorf("of %d: %v", most, err)
+		}
+	}
+}

@@ -213,3 +213,15 @@ func TestOverlap(t *testing.T) {
 		}
 	}
 }
+
+func TestTenantFileNames(t *testing.T) {
+	for name, want := range map[string]string{"acme-corp.yaml": "", "acme-corp.yml": "trust/tenant", "Acme.yaml": "trust/tenant"} {
+		p, findings := LoadPolicy(fstest.MapFS{
+			policyFile:              {Data: []byte(design().String()), Mode: 0o644},
+			tenantsDir + "/" + name: {Data: []byte("apiVersion: lcm/v1\nkind: TenantPolicy\nversion: 1\n"), Mode: 0o644},
+		})
+		if (p != nil) != (want == "") || want != "" && (len(findings) != 1 || findings[0].Rule != want) {
+			t.Errorf("%s: %v", name, findings)
+		}
+	}
+}

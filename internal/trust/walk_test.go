@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -241,3 +242,23 @@ func TestStartIsMissing(t *testing.T) {
 }
 
 func errOf(_ Verified, err error) error { return err }
+
+// A merge that brings in more than can be verified is refused before anything is (trust/too-many-commits).
+func TestTooManyCommits(t *testing.T) {
+	w := newWorld(t)
+	root := w.introduce(design(), nil)
+	side := root
+	for i := range 5 {
+		side = w.commit("bob", files{base: config(strconv.Itoa(i))}, side)
+	}
+	for most, want := range map[int]string{5: "", 4: "trust/too-many-commits"} {
+		walk := newWalk(w.repo, w.cfg, root)
+		set, err := walk.beside(t.Context(), side, []lcm.Revision{side}, most)
+		switch r, refused := isRefusal(err); {
+		case want == "" && (err != nil || len(set.commits) != 5):
+			t.Errorf("of %d: %d, %v", most, len(set.commits), err)
+		case want != "" && (!refused || r.Rule != want):
+			t.Errorf("of %d: %v", most, err)
+		}
+	}
+}
