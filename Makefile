@@ -12,6 +12,9 @@ build: ## build the programs into bin/
 	@mkdir -p $(BIN)
 	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
+rules: ## write docs/rules.md from the catalogue of rules
+	$(GO) run ./internal/rule/page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+
 demo: ## build, then walk through a signed example repository in a temporary folder
 	@mkdir -p $(BIN)
 	@echo "building (the first time takes some minutes) ..."

@@ -6,8 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/policy"
 )
 
@@ -136,4 +138,44 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// docs/rules.md is what the catalogue says; `make rules` writes it.
+func TestPageIsFresh(t *testing.T) {
+	want, err := Markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read(t, "docs/rules.md") != want {
+		t.Error("docs/rules.md is stale: run make rules")
+	}
+	for _, r := range catalogue(t) {
+		if heading := "\n### `" + r.ID + "`\n"; !r.Format && !strings.Contains(want, heading) || r.Format && !strings.Contains(want, `<a id="`+r.Anchor()+`">`) {
+			t.Errorf("%s has no anchor", r.ID)
+		}
+	}
+}
+
+// Explanations are read by people and by scanners: nothing in them looks like a credential, and nothing is invisible.
+func TestExplanationsShowNoCredential(t *testing.T) {
+	for _, r := range catalogue(t) {
+		text, err := r.Text()
+		if err != nil {
+			t.Error(r.ID, err)
+		}
+		for line := range strings.Lines(text) {
+			if leak.Contains(line) {
+				t.Errorf("%s shows a credential", r.ID)
+			}
+			if strings.ContainsFunc(strings.TrimRight(line, "\n"), func(c rune) bool { return c != '\t' && !unicode.IsPrint(c) }) {
+				t.Errorf("%s: not all of this can be seen: %q", r.ID, line)
+			}
+		}
+		if r.Bad == nil {
+			continue
+		}
+		if bad, good, _ := r.Panes(); len(bad) == 0 || len(good) == 0 {
+			t.Errorf("%s: shows %d files of the bad example and %d of the good one", r.ID, len(bad), len(good))
+		}
+	}
 }
