@@ -48,6 +48,7 @@ var layers = map[string]string{
 	"internal/plan":                  "lcm diag state store",
 	"internal/check":                 "lcm diag strictyaml tree trust schema policy leak policies/rego schemas/cue",
 	"internal/rule":                  "diag leak",
+	"internal/rule/page":             "rule",
 	"internal/forge":                 "lcm trust",
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
