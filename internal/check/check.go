@@ -48,6 +48,7 @@ type Rules struct {
 	known map[string][]diag.Finding // what was found in a file, whatever the environment
 
 	others others
+	widely bool // see Widely
 }
 
 // Rules returns the battery for a revision, and what is wrong with the repository as a whole: its own

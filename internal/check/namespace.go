@@ -49,7 +49,7 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.
 	for _, d := range res.Passed {
 		out = append(out, r.passed(d)...)
 	}
-	return out
+	return append(out, beside(r.layers(res.Namespace), res.Findings, out)...)
 }
 
 // once keeps the findings that a key stands for: most documents are inherited by several environments.

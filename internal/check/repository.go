@@ -41,6 +41,7 @@ func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Fi
 	if d != nil {
 		rules.before = tree.Glance(d.Base)
 	}
+	rules.Widely()
 	namespaces, scope, err := rules.scope(ctx, d)
 	if err != nil {
 		return nil, diag.Scope{}, err
@@ -49,7 +50,8 @@ func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Fi
 	if err != nil {
 		return nil, diag.Scope{}, err
 	}
-	return diag.Sort(Withheld(append(findings, more...))), scope, nil
+	findings = slices.Concat(findings, more, d.caused(rules.Whole()))
+	return diag.Sort(Withheld(findings)), scope, nil
 }
 
 // namespaces checks several at a time.

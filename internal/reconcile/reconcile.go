@@ -122,6 +122,10 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if err != nil || t == nil {
 		return report.publish(r, err)
 	}
+	if job.all {
+		rules.Widely()
+		report.addFindings(check.Withheld(rules.Whole()))
+	}
 	judged, err := r.judge(ctx, verified, t, rules, job)
 	if err != nil {
 		return nil, err

@@ -140,6 +140,14 @@ func (s *Schema) CheckSettings(definition string, value map[string]any) []Violat
 	return s.with(func(w *worker) []Violation { return w.check(w.base, value, "#"+definition) })
 }
 
+// Unknown says that there is no such kind, and which may have been meant; it is empty if there is one.
+func (s *Schema) Unknown(kind lcm.Kind) string {
+	if slices.Contains(kinds[:], kind) || s.own.defines(string(kind)) {
+		return ""
+	}
+	return s.unknownKind(kind).Message
+}
+
 func (s *Schema) unknownKind(kind lcm.Kind) Violation {
 	known := s.own.kinds()
 	for _, k := range kinds {

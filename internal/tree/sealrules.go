@@ -28,6 +28,7 @@ type SealRules struct {
 func (s *SealRules) Findings() []diag.Finding { return slices.Clone(s.wrong) }
 
 type sealRule struct {
+	at         diag.Position // of its path_regex
 	path       *regexp.Regexp
 	recipients []string
 }
@@ -93,6 +94,7 @@ func (f *form) sealRule(v any, at []string) (r sealRule) {
 		f.at(join(at, "encrypted_regex"), sealRuleID, "encrypted_regex must be '%s': just these fields of a Secret are sealed", EncryptedRegex)
 	}
 	if v, ok := m["path_regex"]; ok {
+		r.at = f.doc.Position(join(at, "path_regex")...)
 		r.path = f.pathRegex(v, join(at, "path_regex"))
 	}
 	if v, ok := m["age"]; ok {
