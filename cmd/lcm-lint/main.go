@@ -47,7 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	format, color, policies, schemas, base string
+	format, color, policies, schemas, base, explain string
 }
 
 func command(stdout, stderr io.Writer) *cobra.Command {
@@ -67,6 +67,12 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.explain != "" {
+				if len(args) > 0 || o.base != "" {
+					return errExplainDir
+				}
+				return explain(stdout, o.explain, o.format)
+			}
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
@@ -80,6 +86,8 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
 	cmd.Flags().StringVar(&o.base, "base", "", "check only what the changes since the branch left `REV` (a branch, tag or commit) can affect")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&o.explain, "explain", "", "tell what `RULE` demands, why and what to do; of all, or a group such as schema, the list")
+	_ = cmd.RegisterFlagCompletionFunc("explain", completeRules)
 	_ = cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colors, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagDirname("policy")
 	_ = cmd.MarkFlagDirname("schema")
@@ -115,7 +123,7 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 		return err
 	}
 	if o.format == "text" && len(findings) > 0 {
-		fmt.Fprintln(stderr, tally(findings))
+		fmt.Fprintf(stderr, "%s\n%s", tally(findings), pointer(findings))
 	}
 	if diag.Failed(findings) {
 		return errFindings

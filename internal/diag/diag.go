@@ -86,17 +86,23 @@ type Scope struct {
 	Everything string `json:"everything,omitempty"` // why none was skipped
 }
 
-// JSON writes {"schema": "lcm.findings/v1", "findings": [...]}, and the scope if there is one.
-func JSON(w io.Writer, fs []Finding, scope *Scope) error {
-	if fs == nil {
-		fs = []Finding{}
+// JSON writes {"schema": "lcm.findings/v1", "findings": [...]}, and the scope if there is one. Each finding whose rule
+// the tool can tell of has the page about it as help.
+func JSON(w io.Writer, tool Tool, fs []Finding, scope *Scope) error {
+	type helped struct {
+		Finding
+		Help string `json:"help,omitempty"`
+	}
+	out := make([]helped, len(fs))
+	for i, f := range fs {
+		out[i] = helped{f, tool.about(f.Rule).Page}
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(struct {
-		Schema   string    `json:"schema"`
-		Findings []Finding `json:"findings"`
-		Scope    *Scope    `json:"scope,omitempty"`
-	}{"lcm.findings/v1", fs, scope})
+		Schema   string   `json:"schema"`
+		Findings []helped `json:"findings"`
+		Scope    *Scope   `json:"scope,omitempty"`
+	}{"lcm.findings/v1", out, scope})
 }

@@ -16,11 +16,11 @@ var some = []Finding{
 	Errorf(Position{"lcm.yaml", 1, 1}, "schema/type", "x"),
 }
 
-var tool = Tool{Name: "lcm-lint", Version: "1.2.3", URL: "https://example.org/lcm", Rule: func(id string) (string, string) {
+var tool = Tool{Name: "lcm-lint", Version: "1.2.3", URL: "https://example.org/lcm", Rule: func(id string) (About, bool) {
 	if id == "schema/type" {
-		return "A value is of its type.", "https://example.org/rules#schematype"
+		return About{"A value is of its type.", "Whoever reads `x` fails.", "Write `1`.", "https://example.org/rules#schematype", Error}, true
 	}
-	return "", ""
+	return About{}, false
 }}
 
 // The official schema of SARIF is the judge.
@@ -57,7 +57,8 @@ func TestSARIF(t *testing.T) {
 	}
 	var b bytes.Buffer
 	_ = SARIF(&b, tool, some)
-	for _, want := range []string{`"uri": "namespaces/a%20b/%C3%A9.yaml"`, `"startColumn": 7`, `"helpUri": "https://example.org/rules#schematype"`, `"columnKind": "unicodeCodePoints"`} {
+	for _, want := range []string{`"uri": "namespaces/a%20b/%C3%A9.yaml"`, `"startColumn": 7`, `"helpUri": "https://example.org/rules#schematype"`,
+		`"text": "A value is of its type."`, `"text": "Whoever reads x fails."`, `"markdown": "Whoever reads ` + "`x` fails.\\n\\nWrite `1`." + `"`, `"level": "error"`, `"text": "ref/unused"`, `"columnKind": "unicodeCodePoints"`} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s is missing in %s", want, &b)
 		}

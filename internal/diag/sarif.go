@@ -13,8 +13,24 @@ import (
 // Tool is what made the findings, as reports name it.
 type Tool struct {
 	Name, Version, URL string
-	// Rule tells of a rule, in one sentence and by a page about it; either may be "".
-	Rule func(id string) (about, page string)
+	// Rule tells of a rule; false of one that it does not know. Nil knows none.
+	Rule func(id string) (About, bool)
+}
+
+// About is what a report tells of a rule: one sentence, why it matters, what to do, and where to read on.
+type About struct {
+	Title, Why, Fix, Page string
+	Severity              Severity
+}
+
+// about is zero for a rule that is not known.
+func (t Tool) about(id string) About {
+	if t.Rule != nil {
+		if a, ok := t.Rule(id); ok {
+			return a
+		}
+	}
+	return About{}
 }
 
 // SARIF writes findings as SARIF 2.1.0 (OASIS, 2020, with errata 01), as GitHub's code scanning takes them.
@@ -47,14 +63,18 @@ func rulesOf(fs []Finding) []string {
 }
 
 func sarifRuleOf(tool Tool, id string) sarifRule {
-	about, page := id, ""
-	if tool.Rule != nil {
-		if text, at := tool.Rule(id); text != "" {
-			about, page = text, at
-		}
+	a := tool.about(id)
+	if a.Title == "" {
+		return sarifRule{ID: id, ShortDescription: sarifText{id}}
 	}
-	return sarifRule{ID: id, ShortDescription: sarifText{about}, HelpURI: page}
+	return sarifRule{ID: id, ShortDescription: sarifText{a.Title}, HelpURI: a.Page,
+		FullDescription: &sarifText{plain(a.Why)},
+		Help:            &sarifHelp{plain(a.Why + "\n\n" + a.Fix), a.Why + "\n\n" + a.Fix},
+		Default:         &sarifLevel{string(a.Severity)}}
 }
+
+// plain is prose without the marks of code.
+func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
 func sarifResultOf(f Finding, index int) sarifResult {
 	r := sarifResult{RuleID: f.Rule, RuleIndex: index, Level: string(f.Severity), Message: sarifText{f.Message}}
@@ -90,9 +110,21 @@ type sarifDriver struct {
 }
 
 type sarifRule struct {
-	ID               string    `json:"id"`
-	ShortDescription sarifText `json:"shortDescription"`
-	HelpURI          string    `json:"helpUri,omitempty"`
+	ID               string      `json:"id"`
+	ShortDescription sarifText   `json:"shortDescription"`
+	FullDescription  *sarifText  `json:"fullDescription,omitempty"`
+	Help             *sarifHelp  `json:"help,omitempty"`
+	HelpURI          string      `json:"helpUri,omitempty"`
+	Default          *sarifLevel `json:"defaultConfiguration,omitempty"`
+}
+
+type sarifHelp struct {
+	Text     string `json:"text"`
+	Markdown string `json:"markdown"`
+}
+
+type sarifLevel struct {
+	Level string `json:"level"`
 }
 
 type sarifText struct {

@@ -54,9 +54,6 @@ var Groups = sync.OnceValue(func() []Group {
 func load(fsys fs.FS) ([]Rule, error) {
 	var all []Rule
 	for _, g := range Groups() {
-		if _, err := fs.Stat(fsys, "catalogue/"+g.Name); err != nil {
-			continue
-		}
 		rules, err := loadGroup(fsys, g.Name)
 		if err != nil {
 			return nil, err
@@ -95,8 +92,12 @@ func loadGroup(fsys fs.FS, group string) ([]Rule, error) {
 	return rules, err
 }
 
-// Find returns the rule of an id.
+// Find returns the rule of an id. It reads only that one, if it has a file of its own.
 func Find(id string) (Rule, bool) {
+	if data, err := fs.ReadFile(files, "catalogue/"+id+".txtar"); err == nil && id != formats && id != named {
+		r, err := parse(id, data)
+		return r, err == nil
+	}
 	all, _ := All()
 	i := slices.IndexFunc(all, func(r Rule) bool { return r.ID == id })
 	if i < 0 {
