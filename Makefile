@@ -3,7 +3,7 @@ GO ?= go
 BIN := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz build rules
+.PHONY: help demo test lint bench fuzz build rules kinds
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ build: ## build the programs into bin/
 
 rules: ## write docs/rules.md from the catalogue of rules
 	$(GO) run ./internal/rule/page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+
+kinds: ## write docs/kinds/ from the definitions in schemas/cue/
+	$(GO) run ./internal/jsonschema/pages docs/kinds
 
 demo: ## build, then walk through a signed example repository in a temporary folder
 	@mkdir -p $(BIN)

@@ -16,16 +16,18 @@ const module = "github.com/llm-config-manager/lcm/"
 // layers says, for every package of the project, which others it may import. A package that is missing
 // here, or imports more, fails the test: imports point one way.
 var layers = map[string]string{
-	"examples":           "",
-	"examples/seal":      "lcm sopsfile examples",
-	"policies/rego":      "",
-	"schemas/cue":        "",
-	"internal":           "",
-	"internal/lcm":       "",
-	"internal/diag":      "",
-	"internal/leak":      "",
-	"internal/canonjson": "",
-	"internal/masterkey": "",
+	"examples":                  "",
+	"examples/seal":             "lcm sopsfile examples",
+	"policies/rego":             "",
+	"schemas/cue":               "",
+	"internal":                  "",
+	"internal/lcm":              "",
+	"internal/diag":             "",
+	"internal/leak":             "",
+	"internal/canonjson":        "",
+	"internal/jsonschema":       "",
+	"internal/jsonschema/pages": "jsonschema schemas/cue",
+	"internal/masterkey":        "",
 
 	"internal/strictyaml":            "diag",
 	"internal/gitrepo":               "lcm",
@@ -58,7 +60,7 @@ var layers = map[string]string{
 	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "lcm diag check gitrepo rule",
-	"cmd/lcm":        "lcm diag gitrepo tree trust policyfile",
+	"cmd/lcm":        "jsonschema schemas/cue lcm diag gitrepo tree trust policyfile",
 	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }
 
