@@ -68,7 +68,7 @@ var layers = map[string]string{
 var owners = map[string]string{
 	"github.com/go-git/":            "internal/gitrepo",
 	"github.com/getsops/":           "internal/sopsfile",
-	"cuelang.org/":                  "internal/schema",
+	"cuelang.org/":                  "internal/schema internal/jsonschema",
 	"github.com/open-policy-agent/": "internal/policy",
 	"github.com/hashicorp/vault/":   "internal/store/vault",
 	"go.etcd.io/bbolt":              "internal/store/bolt internal/state",
