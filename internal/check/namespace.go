@@ -97,6 +97,9 @@ func (r *Rules) shape(e *tree.Entry) []diag.Finding {
 			out = append(out, f)
 		}
 	}
+	if e.Kind == lcm.KindPromptTemplate && len(leaks) == 0 {
+		out = append(out, prompts(e)...)
+	}
 	return append(out, leaks...)
 }
 

@@ -20,6 +20,12 @@ const (
 	RuleArguments = "prompt/arguments" // not what the helper takes
 	RuleRole      = "prompt/role"      // no such role
 	RuleScope     = "prompt/scope"     // a @variable or .. that is not there
+
+	RuleUndeclared  = "prompt/undeclared"  // a variable that input.schema does not declare
+	RuleUnused      = "prompt/unused"      // one that it declares, and nothing uses
+	RuleType        = "prompt/type"        // what its type does not allow
+	RuleUnprintable = "prompt/unprintable" // a mapping that would be printed as text
+	RuleNeverEqual  = "prompt/never-equal" // a comparison whose outcome is known
 )
 
 // Problem is something wrong with a template, at a byte offset of its text.
@@ -27,6 +33,7 @@ type Problem struct {
 	At      int
 	Rule    string
 	Message string
+	Warning bool
 }
 
 // Template is a parsed text. It does not change and may be shared.

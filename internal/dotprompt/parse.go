@@ -9,9 +9,9 @@ import (
 func Parse(text string) (*Template, []Problem) {
 	switch {
 	case len(text) > MaxTemplate:
-		return nil, []Problem{{0, RuleTemplate, "the template is larger than 256 KiB: split it into partials"}}
+		return nil, []Problem{{Rule: RuleTemplate, Message: "the template is larger than 256 KiB: split it into partials"}}
 	case strings.TrimSpace(text) == "":
-		return nil, []Problem{{0, RuleTemplate, "the template is empty"}}
+		return nil, []Problem{{Rule: RuleTemplate, Message: "the template is empty"}}
 	}
 	return parse(text)
 }

@@ -18,14 +18,14 @@ type scanner struct {
 func (s *scanner) fail(at int, rule, message string) {
 	if !s.failed {
 		s.failed, s.at = true, len(s.text)
-		s.problems = []Problem{{at, rule, message}} // what was noted before may come of this
+		s.problems = []Problem{{At: at, Rule: rule, Message: message}} // what was noted before may come of this
 	}
 }
 
 // note is a problem that does not keep the rest from being read.
 func (s *scanner) note(at int, rule, message string) {
 	if !s.failed && len(s.problems) < maxProblems {
-		s.problems = append(s.problems, Problem{at, rule, message})
+		s.problems = append(s.problems, Problem{At: at, Rule: rule, Message: message})
 	}
 }
 

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/dotprompt"
@@ -96,4 +97,43 @@ func (p *partials) find(name string) (*Document, state) {
 		}
 	}
 	return nil, absent
+}
+
+// Prompt is one text that a prompt's entry can be rendered to: its main file's or a variant's.
+type Prompt struct {
+	Variant  string // "" for the main file
+	Document *Document
+	Set      dotprompt.Set
+	// Input and Output are those of the front matter, of a variant that says nothing the main file's. Declared is
+	// the document that says it.
+	Input, Output map[string]any
+	Declared      *Document
+}
+
+// Prompts takes a prompt's entry apart, the main file first; nil for other kinds.
+func (e *Entry) Prompts() (out []Prompt) {
+	if e.Kind != lcm.KindPromptTemplate {
+		return nil
+	}
+	main, partials := e.Documents[0], map[string]*dotprompt.Template{}
+	for _, d := range e.Documents {
+		if name, ok := strings.CutPrefix(d.Address.Key, "_"); ok {
+			partials[name] = d.template
+		}
+	}
+	for _, d := range e.Documents {
+		if strings.HasPrefix(d.Address.Key, "_") {
+			continue
+		}
+		p := Prompt{Variant: d.variant, Document: d, Declared: d, Set: dotprompt.Set{Template: d.template, Partials: partials}}
+		if _, own := d.Spec["input"]; !own {
+			p.Declared = main
+		}
+		p.Input, _ = p.Declared.Spec["input"].(map[string]any)
+		if p.Output, _ = d.Spec["output"].(map[string]any); p.Output == nil {
+			p.Output, _ = main.Spec["output"].(map[string]any)
+		}
+		out = append(out, p)
+	}
+	return out
 }
