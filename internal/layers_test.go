@@ -41,6 +41,8 @@ var layers = map[string]string{
 	"internal/dotprompt":             "canonjson",
 	"internal/tree":                  "lcm diag dotprompt strictyaml",
 	"internal/trust":                 "lcm canonjson diag strictyaml gitrepo tree",
+	"internal/yamlfmt":               "diag strictyaml",
+	"internal/fix":                   "diag jsonschema strictyaml yamlfmt",
 	"internal/yamledit":              "diag strictyaml",
 	"internal/policyfile":            "lcm diag trust yamledit",
 	"internal/schema":                "lcm diag schemas/cue",
@@ -59,8 +61,8 @@ var layers = map[string]string{
 
 	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
-	"cmd/lcm-lint":   "lcm diag check gitrepo rule",
-	"cmd/lcm":        "jsonschema schemas/cue lcm diag gitrepo tree trust policyfile",
+	"cmd/lcm-lint":   "fix jsonschema schemas/cue lcm diag check gitrepo rule",
+	"cmd/lcm":        "fix jsonschema schemas/cue lcm diag gitrepo tree trust policyfile",
 	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }
 

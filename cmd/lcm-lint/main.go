@@ -48,6 +48,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 type options struct {
 	format, color, policies, schemas, base, explain string
+	fix                                             bool
 }
 
 func command(stdout, stderr io.Writer) *cobra.Command {
@@ -84,6 +85,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().StringVar(&o.color, "color", "auto", "auto (on a terminal, with the line concerned), always or never")
 	cmd.Flags().StringVar(&o.policies, "policy", "", "take the repository's own policies from `DIR` instead of policies/rego")
 	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
+	cmd.Flags().BoolVar(&o.fix, "fix", false, "first mend what leaves no choice: layout, order of keys, quotes, apiVersion; not in sealed files")
 	cmd.Flags().StringVar(&o.base, "base", "", "check only what the changes since the branch left `REV` (a branch, tag or commit) can affect")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&o.explain, "explain", "", "tell what `RULE` demands, why and what to do; of all, or a group such as schema, the list")
@@ -101,6 +103,11 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 	fsys, err := repository(dir, o)
 	if err != nil {
 		return err
+	}
+	if o.fix {
+		if err := mend(dir, o, stderr); err != nil {
+			return err
+		}
 	}
 	var c *change
 	if o.base != "" {
