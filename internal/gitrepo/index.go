@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,13 +188,20 @@ type marks struct {
 	mtime time.Time
 	ctime stamp
 	inode uint32
-	deep  bool // ctime and inode are known
+	deep  bool // ctime and inode are known, which are hard to make alike
 }
 
-func marksOf(info fs.FileInfo) marks {
-	m := marks{mode: writtenMode(info.Mode()), size: info.Size(), mtime: info.ModTime()}
-	m.systemMarks(info)
-	return m
+// found is an entry of a folder.
+type found struct {
+	name  string
+	kind  fs.FileMode
+	err   error // why there are no marks
+	marks       // none of a folder
+}
+
+func sorted(all []found) []found {
+	slices.SortFunc(all, func(a, b found) int { return strings.Compare(a.name, b.name) })
+	return all
 }
 
 // writtenMode is how Git writes the mode of a file. What Git knows not counts as a submodule: no file either.

@@ -156,8 +156,10 @@ func (t *Tree) lookup(path string) (treeEntry, error) {
 	return e, nil
 }
 
-func (r *Repo) tooDeep() error {
-	return &LimitError{What: "the nesting of folders", Limit: int64(r.limits.MaxDepth), Unit: "levels"}
+func (r *Repo) tooDeep() error { return r.limits.tooDeep() }
+
+func (l Limits) tooDeep() error {
+	return &LimitError{What: "the nesting of folders", Limit: int64(l.MaxDepth), Unit: "levels"}
 }
 
 func (t *Tree) blob(op, path string, e treeEntry) ([]byte, error) {

@@ -91,6 +91,8 @@ func (r *Repo) measure(id plumbing.Hash, level int) (treeSize, error) {
 	return s, nil
 }
 
-func (r *Repo) tooMany() error {
-	return &LimitError{What: "the number of files and folders", Limit: int64(r.limits.MaxTreeEntries), Unit: "entries"}
+func (r *Repo) tooMany() error { return r.limits.tooMany() }
+
+func (l Limits) tooMany() error {
+	return &LimitError{What: "the number of files and folders", Limit: int64(l.MaxTreeEntries), Unit: "entries"}
 }

@@ -1,12 +1,21 @@
 package gitrepo
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
@@ -16,14 +25,17 @@ import (
 // that lead out of the folder are not followed.
 type Worktree struct {
 	fs.FS
-	repo    *Repo
+	repo    *Repo // nil if it is in none
+	limits  Limits
 	dir     string // absolute
 	within  string // the folder in the work tree; "." for its root
 	names   []string
 	folders map[string]*workFolder // those below the names
+	stale   sync.Map               // files that changed after they were looked at
 	root    *workFolder            // the names alone
 }
 
+// Its interfaces beside fs.FS.
 var (
 	_ fs.ReadDirFS  = (*Worktree)(nil)
 	_ fs.ReadFileFS = (*Worktree)(nil)
@@ -40,24 +52,38 @@ func OpenWorktree(ctx context.Context, dir string, names []string) (*Worktree, e
 	if err != nil {
 		return nil, err
 	}
-	w.names = names
-	limits := Limits{}.withDefaults()
-	if w.repo, err = open(l, limits); err != nil {
+	if w.repo, err = open(l, w.limits); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(w.dir)
+	if err := w.look(ctx, filepath.Join(l.git, "index"), names); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// Look is OpenWorktree for any folder: one that is in no repository is read to tell what it holds.
+func Look(ctx context.Context, dir string, names []string) (*Worktree, error) {
+	w, l, err := findWorktree(dir)
+	index := filepath.Join(l.git, "index")
+	if errors.Is(err, ErrNoWorktree) {
+		err, index = nil, ""
+	}
 	if err == nil {
-		w.FS = root.FS()
-		err = w.look(ctx, filepath.Join(l.git, "index"))
+		err = w.look(ctx, index, names)
 	}
 	if err != nil {
-		return nil, errors.Join(err, w.repo.Close())
+		return nil, err
 	}
 	return w, nil
 }
 
 // Close releases the files that are held open.
-func (w *Worktree) Close() error { return w.repo.Close() }
+func (w *Worktree) Close() error {
+	if w.repo == nil {
+		return nil
+	}
+	return w.repo.Close()
+}
 
 // findWorktree goes up from a folder to the one that bears the repository.
 func findWorktree(dir string) (*Worktree, location, error) {
@@ -68,6 +94,7 @@ func findWorktree(dir string) (*Worktree, location, error) {
 	if err != nil {
 		return nil, location{}, err
 	}
+	w := &Worktree{dir: dir, within: ".", limits: Limits{}.withDefaults()}
 	for up := dir; ; up = filepath.Dir(up) {
 		if _, err := os.Lstat(filepath.Join(up, ".git")); err == nil {
 			within, err := filepath.Rel(up, dir)
@@ -75,10 +102,11 @@ func findWorktree(dir string) (*Worktree, location, error) {
 				return nil, location{}, err
 			}
 			l, err := locate(up)
-			return &Worktree{dir: dir, within: filepath.ToSlash(within)}, l, err
+			w.within = filepath.ToSlash(within)
+			return w, l, err
 		}
 		if up == filepath.Dir(up) {
-			return nil, location{}, ErrNoWorktree
+			return w, location{}, ErrNoWorktree
 		}
 	}
 }
@@ -113,6 +141,47 @@ func (w *Worktree) Since(ctx context.Context, spec string) (lcm.Revision, *Tree,
 	return fork, &Tree{repo: w.repo, root: at.id.String(), partly: true}, nil
 }
 
+// Open opens a file or folder. A file is read whole: if it does not hold any more what it did when it was looked at, its
+// folders are not what they were, either.
+func (w *Worktree) Open(name string) (fs.File, error) {
+	e, ok := w.entry(name)
+	if !ok || !e.Mode().IsRegular() || e.bytes > w.limits.MaxBlobBytes {
+		return w.FS.Open(name)
+	}
+	f, err := w.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, w.limits.MaxBlobBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	w.compare(name, e, data)
+	info := *e
+	info.bytes = int64(len(data))
+	return &workFile{info, bytes.NewReader(data)}, nil
+}
+
+// ReadFile reads a file whole.
+func (w *Worktree) ReadFile(name string) ([]byte, error) {
+	data, err := fs.ReadFile(w.FS, name)
+	if e, ok := w.entry(name); ok && err == nil {
+		w.compare(name, e, data)
+	}
+	return data, err
+}
+
+// compare notes that a file does not hold what it did.
+func (w *Worktree) compare(name string, e *workEntry, data []byte) {
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00", len(data))
+	h.Write(data)
+	if plumbing.Hash(h.Sum(nil)) != e.id {
+		w.stale.Store(name, true)
+	}
+}
+
 // ReadDir lists a folder, by name.
 func (w *Worktree) ReadDir(name string) ([]fs.DirEntry, error) {
 	f, ok := w.folders[name]
@@ -124,16 +193,55 @@ func (w *Worktree) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	list := make([]fs.DirEntry, len(f.entries))
 	for i := range f.entries {
-		list[i] = f.entries[i].DirEntry
+		list[i] = &f.entries[i]
 	}
 	return list, nil
 }
 
-// ReadFile reads a file whole.
-func (w *Worktree) ReadFile(name string) ([]byte, error) { return fs.ReadFile(w.FS, name) }
-
 // Stat describes a file or folder.
-func (w *Worktree) Stat(name string) (fs.FileInfo, error) { return fs.Stat(w.FS, name) }
+func (w *Worktree) Stat(name string) (fs.FileInfo, error) {
+	if e, ok := w.entry(name); ok {
+		return e, nil
+	}
+	return fs.Stat(w.FS, name)
+}
+
+// ContentID names what a file or folder holds: two with the same hold the same. It is empty if nobody knows, and
+// "absent" if there is nothing by the name.
+func (w *Worktree) ContentID(name string) string {
+	e, ok := w.entry(name)
+	if !ok {
+		if _, err := fs.Stat(w.FS, name); errors.Is(err, fs.ErrNotExist) {
+			return "absent"
+		}
+		return ""
+	}
+	fresh := !e.id.IsZero()
+	w.stale.Range(func(file, _ any) bool {
+		fresh = fresh && file != name && !strings.HasPrefix(file.(string), name+"/")
+		return fresh
+	})
+	if !fresh {
+		return ""
+	}
+	return e.id.String()
+}
+
+// entry finds what was looked at.
+func (w *Worktree) entry(name string) (*workEntry, bool) {
+	f := w.root
+	if dir := path.Dir(name); dir != "." {
+		f = w.folders[dir]
+	}
+	if f == nil {
+		return nil, false
+	}
+	i, ok := slices.BinarySearchFunc(f.entries, path.Base(name), func(e workEntry, name string) int { return strings.Compare(e.name, name) })
+	if !ok {
+		return nil, false
+	}
+	return &f.entries[i], true
+}
 
 // onDisk is where a name of the folder is.
 func (w *Worktree) onDisk(name string) string { return filepath.Join(w.dir, filepath.FromSlash(name)) }

@@ -39,7 +39,7 @@ func (d *workDiffer) compare(prefix string, depth int, was []treeEntry, now *wor
 	if now != nil {
 		is = now.tree()
 		for _, e := range now.entries {
-			folders[e.Name()] = e.folder
+			folders[e.name] = e.folder
 		}
 		if len(is) == 0 {
 			d.paths = append(d.paths, prefix[:max(len(prefix)-1, 0)])

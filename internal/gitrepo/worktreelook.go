@@ -6,7 +6,6 @@ import (
 	"crypto/sha1"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"runtime"
@@ -24,14 +23,6 @@ type workFolder struct {
 	err     error       // why it could not be listed
 }
 
-// workEntry is a file or folder, with the id that Git would give it: zero if it could not be read.
-type workEntry struct {
-	fs.DirEntry
-	mode   uint32
-	id     plumbing.Hash
-	folder *workFolder // nil unless it is one
-}
-
 // looker walks over a work tree.
 type looker struct {
 	*Worktree
@@ -43,22 +34,26 @@ type looker struct {
 	entries int
 }
 
-// look lists the entries that have the names of the folder and all below them, and tells what each holds.
-func (w *Worktree) look(ctx context.Context, indexFile string) error {
-	x, err := readIndex(indexFile, w.repo.limits)
+// look lists the entries that have the names and all below them, and tells what each holds.
+func (w *Worktree) look(ctx context.Context, indexFile string, names []string) error {
+	root, err := os.OpenRoot(w.dir)
 	if err != nil {
 		return err
 	}
-	l := &looker{Worktree: w, index: x}
-	w.folders = map[string]*workFolder{}
-	w.root = &workFolder{}
+	l := &looker{Worktree: w, index: &index{}}
+	if indexFile != "" {
+		if l.index, err = readIndex(indexFile, w.limits); err != nil {
+			return err
+		}
+	}
+	w.FS, w.names, w.folders, w.root = root.FS(), names, map[string]*workFolder{}, &workFolder{}
 	l.group, l.ctx = errgroup.WithContext(ctx)
 	l.group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	all, err := os.ReadDir(w.dir)
+	all, err := listFolder(w.dir)
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(e fs.DirEntry) bool { return !slices.Contains(w.names, e.Name()) })
+	all = slices.DeleteFunc(all, func(f found) bool { return !slices.Contains(names, f.name) })
 	err = l.fill(w.root, ".", all, 0)
 	if err := cmp.Or(l.group.Wait(), err); err != nil {
 		return err
@@ -72,25 +67,25 @@ func (l *looker) walk(f *workFolder, name string, depth int) error {
 	if err := l.ctx.Err(); err != nil {
 		return err
 	}
-	if depth > l.repo.limits.MaxDepth {
-		return l.repo.tooDeep()
+	if depth > l.limits.MaxDepth {
+		return l.limits.tooDeep()
 	}
-	entries, err := os.ReadDir(l.onDisk(name))
+	entries, err := listFolder(l.onDisk(name))
 	if err != nil {
 		f.err = err
 	}
 	l.mu.Lock()
 	l.folders[name] = f
 	l.entries += len(entries)
-	many := l.entries > l.repo.limits.MaxTreeEntries
+	many := l.entries > l.limits.MaxTreeEntries
 	l.mu.Unlock()
 	if many {
-		return l.repo.tooMany()
+		return l.limits.tooMany()
 	}
 	return l.fill(f, name, entries, depth)
 }
 
-func (l *looker) fill(f *workFolder, name string, entries []fs.DirEntry, depth int) error {
+func (l *looker) fill(f *workFolder, name string, entries []found, depth int) error {
 	f.entries = make([]workEntry, len(entries))
 	inTree := path.Join(l.within, name)
 	if inTree == "." {
@@ -99,13 +94,13 @@ func (l *looker) fill(f *workFolder, name string, entries []fs.DirEntry, depth i
 	known := l.index.folders[inTree]
 	for i, d := range entries {
 		e := &f.entries[i]
-		e.DirEntry = d
-		below := path.Join(name, d.Name())
-		if !d.IsDir() {
-			for len(known) > 0 && known[0].name < d.Name() {
+		e.name, e.kind = d.name, d.kind
+		below := path.Join(name, d.name)
+		if !d.kind.IsDir() {
+			for len(known) > 0 && known[0].name < d.name {
 				known = known[1:]
 			}
-			l.file(e, below, known)
+			l.file(e, d, below, known)
 			continue
 		}
 		e.mode, e.folder = ModeFolder, &workFolder{}
@@ -121,58 +116,61 @@ func (l *looker) fill(f *workFolder, name string, entries []fs.DirEntry, depth i
 }
 
 // file tells what a file holds: from the index, if it is as Git saw it last.
-func (l *looker) file(e *workEntry, name string, known []indexed) {
-	e.mode = ModeSubmodule
-	info, err := e.Info()
-	if err != nil {
+func (l *looker) file(e *workEntry, f found, name string, known []indexed) {
+	if e.mode = ModeSubmodule; f.err != nil {
 		return
 	}
-	m := marksOf(info)
-	e.DirEntry, e.mode = fs.FileInfoToDirEntry(info), m.mode
-	if len(known) > 0 && known[0].name == info.Name() && l.index.knows(known[0], m) {
+	e.mode, e.bytes = f.mode, f.size
+	if len(known) > 0 && known[0].name == f.name && l.index.knows(known[0], f.marks) {
 		e.id = known[0].id
 		return
 	}
-	if id, err := l.hash(l.onDisk(name), info); err == nil {
+	if id, err := l.hash(l.onDisk(name), f); err == nil {
 		e.id = id
 	}
 }
 
 // hash reads a file, or where a link leads. What is larger than a blob may be has no id.
-func (l *looker) hash(file string, info fs.FileInfo) (id plumbing.Hash, err error) {
+func (l *looker) hash(file string, f found) (id plumbing.Hash, err error) {
 	var data []byte
 	switch {
-	case info.Mode().Type() == fs.ModeSymlink:
+	case f.mode == ModeSymlink:
 		target, err := os.Readlink(file)
 		if err != nil {
 			return id, err
 		}
 		data = []byte(target)
-	case info.Mode().IsRegular() && info.Size() <= l.repo.limits.MaxBlobBytes:
-		f, err := os.Open(file)
+	case f.kind.IsRegular() && f.size <= l.limits.MaxBlobBytes:
+		r, err := os.Open(file)
 		if err != nil {
 			return id, err
 		}
-		defer f.Close()
-		if data, err = io.ReadAll(io.LimitReader(f, info.Size()+1)); err != nil {
+		defer r.Close()
+		if data, err = io.ReadAll(io.LimitReader(r, f.size+1)); err != nil {
 			return id, err
 		}
 	default:
 		return id, fmt.Errorf("%s is no file of a readable size", file)
 	}
-	id, _ = newObjectHasher().sum(plumbing.BlobObject, data)
+	id, ok := newObjectHasher().sum(plumbing.BlobObject, data)
+	if !ok {
+		return plumbing.ZeroHash, errCollision
+	}
 	return id, nil
 }
 
-// sum gives every folder the id that Git would give its tree. These ids only say what is the same as in a
-// commit, so that hostile collisions win nothing.
+// sum gives every folder the id that Git would give its tree, or none if something in it has none. These ids only
+// say what is the same as in a commit or at another time, so that hostile collisions win nothing.
 func (f *workFolder) sum() plumbing.Hash {
+	whole := f.err == nil
 	for i := range f.entries {
-		if e := &f.entries[i]; e.folder != nil {
+		e := &f.entries[i]
+		if e.folder != nil {
 			e.id = e.folder.sum()
 		}
+		whole = whole && !e.id.IsZero()
 	}
-	if f.err != nil {
+	if !whole {
 		return plumbing.ZeroHash
 	}
 	var buf []byte
@@ -190,7 +188,7 @@ func (f *workFolder) sum() plumbing.Hash {
 func (f *workFolder) tree() []treeEntry {
 	out := make([]treeEntry, len(f.entries))
 	for i, e := range f.entries {
-		out[i] = treeEntry{name: e.Name(), mode: e.mode, id: e.id}
+		out[i] = treeEntry{name: e.name, mode: e.mode, id: e.id}
 	}
 	slices.SortFunc(out, compareEntries)
 	return out
