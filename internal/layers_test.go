@@ -27,6 +27,7 @@ var layers = map[string]string{
 	"internal/canonjson":        "",
 	"internal/jsonschema":       "",
 	"internal/jsonschema/pages": "jsonschema schemas/cue",
+	"internal/kept":             "",
 	"internal/masterkey":        "",
 
 	"internal/strictyaml":            "diag",
@@ -50,7 +51,7 @@ var layers = map[string]string{
 	"internal/trust/modeltest":       "", // tests alone
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",
 	"internal/plan":                  "lcm diag state store",
-	"internal/check":                 "lcm diag dotprompt strictyaml tree trust schema policy leak policies/rego schemas/cue",
+	"internal/check":                 "lcm diag dotprompt kept strictyaml tree trust schema policy leak policies/rego schemas/cue",
 	"internal/rule":                  "diag leak",
 	"internal/rule/page":             "rule",
 	"internal/forge":                 "lcm trust",
@@ -61,7 +62,7 @@ var layers = map[string]string{
 
 	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
-	"cmd/lcm-lint":   "fix jsonschema schemas/cue lcm diag check gitrepo rule",
+	"cmd/lcm-lint":   "fix jsonschema schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "fix jsonschema schemas/cue lcm diag gitrepo tree trust policyfile",
 	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }

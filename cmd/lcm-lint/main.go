@@ -15,6 +15,7 @@ import (
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -47,8 +48,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	format, color, policies, schemas, base, explain string
-	fix                                             bool
+	format, color, policies, schemas, base, explain, cache string
+	fix, noCache                                           bool
 }
 
 func command(stdout, stderr io.Writer) *cobra.Command {
@@ -87,6 +88,9 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
 	cmd.Flags().BoolVar(&o.fix, "fix", false, "first mend what leaves no choice: layout, order of keys, quotes, apiVersion; not in sealed files")
 	cmd.Flags().StringVar(&o.base, "base", "", "check only what the changes since the branch left `REV` (a branch, tag or commit) can affect")
+	cmd.Flags().StringVar(&o.cache, "cache", "", "keep verdicts in `DIR`, so that what is the same the next time is not judged again, instead of the user's cache folder")
+	cmd.Flags().BoolVar(&o.noCache, "no-cache", false, "keep no verdicts and use none")
+	_ = cmd.MarkFlagDirname("cache")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&o.explain, "explain", "", "tell what `RULE` demands, why and what to do; of all, or a group such as schema, the list")
 	_ = cmd.RegisterFlagCompletionFunc("explain", completeRules)
@@ -117,10 +121,22 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 		defer c.work.Close()
 		fsys.FS = c.work
 	}
-	var packs check.Packs
+	packs := &check.Packs{}
+	if c == nil {
+		var work *gitrepo.Worktree
+		if work, packs, err = o.keep(ctx, dir); err != nil {
+			return err
+		}
+		if work != nil {
+			fsys.FS = work
+		}
+	}
 	findings, looked, err := packs.Since(ctx, fsys, c.difference())
 	if err != nil {
 		return err
+	}
+	if packs.Kept != nil {
+		_ = packs.Kept.Close() // what can't be kept is found again
 	}
 	scope := c.scope(looked)
 	if scope != nil {

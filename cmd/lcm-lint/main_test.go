@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = os.Setenv("XDG_CACHE_HOME", os.DevNull) // nothing is kept, unless a script says where
 	testscript.Main(m, map[string]func(){"lcm-lint": main})
 }
 

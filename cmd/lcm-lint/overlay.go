@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/check"
 )
 
 // overlay is a repository in which some folders come from elsewhere.
@@ -87,6 +89,15 @@ func (o overlay) at(name string) (fs.FS, string) {
 		}
 	}
 	return o.FS, name
+}
+
+// ContentID names what a file or folder of the repository holds, if that is known; the folders from elsewhere are not.
+func (o overlay) ContentID(name string) string {
+	contents, ok := o.FS.(check.Contents)
+	if fsys, _ := o.at(name); !ok || fsys != o.FS {
+		return ""
+	}
+	return contents.ContentID(name)
 }
 
 // path is where a file of the repository in dir really stands.

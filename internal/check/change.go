@@ -21,7 +21,7 @@ type Difference struct {
 	Paths []string // the files, and the folders without any, at which the two differ
 }
 
-// scope finds the namespaces that a change can affect: those that the changed files feed, and, where what others can
+// scope finds the namespaces that a change can affect: those of the services whose files changed, and, where what others can
 // see of these differs, all that refer to them, directly or not. A rule that looks further than along references has
 // to be heeded here; TestChangeMisses tells if it is not.
 func (r *Rules) scope(ctx context.Context, d *Difference) ([]lcm.Namespace, diag.Scope, error) {
@@ -29,23 +29,20 @@ func (r *Rules) scope(ctx context.Context, d *Difference) ([]lcm.Namespace, diag
 	if d == nil {
 		return all, diag.Scope{Namespaces: len(all)}, nil
 	}
-	layers := map[lcm.Service]map[string]bool{}
+	services := map[lcm.Service]bool{}
 	for _, p := range d.Paths {
 		if tree.FeedsAll(p) {
 			return all, diag.Scope{Namespaces: len(all), Everything: p + " has a say in all of them"}, nil
 		}
 		if layer, ok := tree.LayerOf(p); ok {
-			if layers[layer.Service] == nil {
-				layers[layer.Service] = map[string]bool{}
-			}
-			layers[layer.Service][layer.Environment] = true
+			services[layer.Service] = true
 		}
 	}
 	if r.before == nil {
 		return all, diag.Scope{Namespaces: len(all), Everything: tree.SettingsFile + " could not be used before the change"}, nil
 	}
 	concerned := map[lcm.Namespace]bool{}
-	for _, ns := range r.tree.Fed(layers) {
+	for _, ns := range r.tree.Of(services) {
 		concerned[ns] = true
 	}
 	if err := r.addReferring(ctx, concerned); err != nil {

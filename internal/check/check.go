@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/kept"
 	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/schema"
@@ -28,6 +29,9 @@ import (
 // Packs compiles schemas and policies, and keeps what it compiled last, or why it could not: most
 // revisions change neither. The zero value is ready.
 type Packs struct {
+	Kept    *kept.Values // where verdicts are kept between runs; nil: nowhere
+	Program string       // names the program that judges, for what is kept: another may judge otherwise
+
 	mu       sync.Mutex
 	sum      string
 	schema   *schema.Schema
@@ -44,8 +48,8 @@ type Rules struct {
 	except leak.Exceptions
 	before *tree.Tree // what the linter compares with; nil: nothing
 
-	mu    sync.Mutex
-	known map[string][]diag.Finding // what was found in a file, whatever the environment
+	mu         sync.Mutex
+	known, old map[string][]diag.Finding // what was found in a file, whatever the environment
 
 	others others
 	widely bool // see Widely

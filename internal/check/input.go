@@ -59,22 +59,34 @@ func (r *Rules) input(e *tree.Entry, f facts) (in policy.Input, ok bool) {
 
 // others keeps namespaces that references lead to. The zero value is empty.
 type others struct {
-	mu       sync.Mutex
-	resolved map[lcm.Namespace]facts
+	mu         sync.Mutex
+	known, old map[lcm.Namespace]*other
 }
 
+type other struct {
+	once  sync.Once
+	facts facts
+}
+
+// maxOthers bounds the namespaces that are kept: most references lead to few.
+const maxOthers = 24
+
+// facts resolves a namespace, once for all who ask at the same time.
 func (o *others) facts(t *tree.Tree, ns lcm.Namespace) facts {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if known, ok := o.resolved[ns]; ok {
-		return known
+	known, ok := o.known[ns]
+	if !ok {
+		if known, ok = o.old[ns]; !ok {
+			known = &other{}
+		}
+		if len(o.known) >= maxOthers || o.known == nil {
+			o.old, o.known = o.known, map[lcm.Namespace]*other{}
+		}
+		o.known[ns] = known
 	}
-	found := newFacts(t.Resolve(ns))
-	if o.resolved == nil {
-		o.resolved = map[lcm.Namespace]facts{}
-	}
-	o.resolved[ns] = found
-	return found
+	o.mu.Unlock()
+	known.once.Do(func() { known.facts = newFacts(t.Resolve(ns)) })
+	return known.facts
 }
 
 func sheet(e *tree.Entry) policy.Reference {

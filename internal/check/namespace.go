@@ -52,19 +52,27 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.
 	return append(out, beside(r.layers(res.Namespace), res.Findings, out)...)
 }
 
+// maxKnown bounds what once keeps, as a number of findings about files and layers: services come one after another.
+const maxKnown = 4000
+
 // once keeps the findings that a key stands for: most documents are inherited by several environments.
 func (r *Rules) once(key string, find func() []diag.Finding) []diag.Finding {
 	r.mu.Lock()
 	known, ok := r.known[key]
-	r.mu.Unlock()
-	if ok {
-		return known
+	if !ok {
+		known, ok = r.old[key]
 	}
-	known = find()
-	known = known[:len(known):len(known)]
-	r.mu.Lock()
-	r.known[key] = known
 	r.mu.Unlock()
+	if !ok {
+		known = find()
+		known = known[:len(known):len(known)]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) >= maxKnown {
+		r.old, r.known = r.known, map[string][]diag.Finding{}
+	}
+	r.known[key] = known
 	return known
 }
 

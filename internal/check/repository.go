@@ -3,14 +3,10 @@ package check
 import (
 	"context"
 	"io/fs"
-	"runtime"
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/llm-config-manager/lcm/internal/diag"
-	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
@@ -46,30 +42,16 @@ func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Fi
 	if err != nil {
 		return nil, diag.Scope{}, err
 	}
-	more, err = rules.namespaces(ctx, namespaces)
+	var k *keeper
+	if d == nil { // else some of what is found depends on what was before
+		k = p.keeper(fsys)
+	}
+	more, err = rules.services(ctx, namespaces, k)
 	if err != nil {
 		return nil, diag.Scope{}, err
 	}
 	findings = slices.Concat(findings, more, d.caused(rules.Whole()))
 	return diag.Sort(Withheld(findings)), scope, nil
-}
-
-// namespaces checks several at a time.
-func (r *Rules) namespaces(ctx context.Context, list []lcm.Namespace) (findings []diag.Finding, err error) {
-	each := make([][]diag.Finding, len(list))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, ns := range list {
-		g.Go(func() error {
-			resolved := r.tree.Resolve(ns)
-			each[i] = append(resolved.Findings, r.Namespace(ctx, resolved, r.before, nil)...)
-			return ctx.Err()
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return slices.Concat(each...), nil
 }
 
 // Withheld replaces messages that repeat a credential: some quote a name or a word of a file, and people

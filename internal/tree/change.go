@@ -22,13 +22,13 @@ func LayerOf(path string) (layer lcm.Namespace, ok bool) {
 	return lcm.Service{Org: p[1], Project: p[2], Name: p[3]}.In(p[4]), true
 }
 
-// Fed returns the namespaces that some layers feed, whether they are published or not, sorted. The layers are the
-// environments by service.
-func (t *Tree) Fed(layers map[lcm.Service]map[string]bool) []lcm.Namespace {
+// Of returns the namespaces of some services, whether they are published or not, sorted: a document has a say in those
+// that inherit it, and whether it counts anywhere depends on all.
+func (t *Tree) Of(services map[lcm.Service]bool) []lcm.Namespace {
 	var out []lcm.Namespace
-	for s, changed := range layers {
-		for env, chain := range t.chains {
-			if !t.settings.Environments[env].Abstract && slices.ContainsFunc(chain, func(l string) bool { return changed[l] }) {
+	for s := range services {
+		for env, e := range t.settings.Environments {
+			if !e.Abstract {
 				out = append(out, s.In(env))
 			}
 		}

@@ -145,12 +145,12 @@ func (l *layout) services(environments map[string]Environment) map[lcm.Service]m
 
 func (l *layout) layers(s lcm.Service, environments map[string]Environment) map[string]bool {
 	layers := map[string]bool{}
-	for _, env := range l.folders(serviceDir(s)) {
+	for _, env := range l.folders(ServiceDir(s)) {
 		if contains(environments, env) {
 			layers[env] = true
 			continue
 		}
-		l.refuse(path.Join(serviceDir(s), env), "layout/environment", "the environment %q is not declared in %s", env, SettingsFile)
+		l.refuse(path.Join(ServiceDir(s), env), "layout/environment", "the environment %q is not declared in %s", env, SettingsFile)
 	}
 	return layers
 }
@@ -174,6 +174,7 @@ func (l *layout) folders(dir string) []string {
 	return names
 }
 
-func serviceDir(s lcm.Service) string { return namespacesDir + "/" + s.String() }
+// ServiceDir is the folder of a service.
+func ServiceDir(s lcm.Service) string { return namespacesDir + "/" + s.String() }
 
-func layerDir(s lcm.Service, environment string) string { return serviceDir(s) + "/" + environment }
+func layerDir(s lcm.Service, environment string) string { return ServiceDir(s) + "/" + environment }

@@ -1,0 +1,79 @@
+package check
+
+import (
+	"context"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+)
+
+// verdict is what was found in a service.
+type verdict struct {
+	Findings []diag.Finding `json:"findings,omitempty"`
+	// Services are the others that its references lead to, and Others what these held then: beside its own
+	// documents and what is the same for all, nothing else has a say.
+	Services []lcm.Service `json:"services,omitempty"`
+	Others   string        `json:"others,omitempty"`
+
+	kept bool // from an earlier run
+}
+
+// services checks namespaces, service by service, and several of these at a time: what one has parsed serves all of its
+// environments, and is let go of.
+func (r *Rules) services(ctx context.Context, namespaces []lcm.Namespace, k *keeper) (findings []diag.Finding, err error) {
+	groups := byService(namespaces)
+	verdicts := make([]*verdict, len(groups))
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, group := range groups {
+		g.Go(func() error {
+			if verdicts[i] = k.get(group[0].Service); verdicts[i] == nil {
+				verdicts[i] = r.service(inner, group)
+			}
+			return inner.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	k.put(groups, verdicts)
+	for _, v := range verdicts {
+		findings = append(findings, v.Findings...)
+	}
+	return findings, nil
+}
+
+// byService puts the namespaces of one service together. They come sorted.
+func byService(namespaces []lcm.Namespace) (groups [][]lcm.Namespace) {
+	for len(namespaces) > 0 {
+		n := slices.IndexFunc(namespaces, func(ns lcm.Namespace) bool { return ns.Service != namespaces[0].Service })
+		if n < 0 {
+			n = len(namespaces)
+		}
+		groups, namespaces = append(groups, namespaces[:n]), namespaces[n:]
+	}
+	return groups
+}
+
+func (r *Rules) service(ctx context.Context, namespaces []lcm.Namespace) *verdict {
+	v := &verdict{}
+	for _, ns := range namespaces {
+		if ctx.Err() != nil {
+			break
+		}
+		resolved := r.tree.Resolve(ns)
+		v.Findings = append(v.Findings, resolved.Findings...)
+		v.Findings = append(v.Findings, r.Namespace(ctx, resolved, r.before, nil)...)
+		for _, s := range resolved.Services {
+			if !slices.Contains(v.Services, s) {
+				v.Services = append(v.Services, s)
+			}
+		}
+	}
+	v.Findings = diag.Sort(Withheld(v.Findings)) // several environments find the same
+	return v
+}
