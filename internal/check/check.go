@@ -113,8 +113,8 @@ func files(fsys fs.FS, dir, ext string) (map[string][]byte, error) {
 		if !e.Type().IsRegular() || path.Ext(e.Name()) != ext {
 			continue // the layout says so
 		}
-		if len(out) == maxModules {
-			return nil, fmt.Errorf("reading %s: more than %d files", dir, maxModules)
+		if len(out) > maxModules {
+			break // who compiles them refuses so many
 		}
 		name := path.Join(dir, e.Name())
 		if out[name], err = readFile(fsys, name); err != nil {

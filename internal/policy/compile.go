@@ -19,6 +19,7 @@ import (
 const (
 	maxModules     = 256
 	maxModuleBytes = 256 << 10
+	maxAllBytes    = 512 << 10
 	maxDepth       = 200 // of nesting within one module
 	maxCompile     = 10 * time.Second
 )
@@ -65,13 +66,18 @@ func first(sources map[string][]byte) diag.Position {
 
 func oversize(sources map[string][]byte) (findings []diag.Finding) {
 	if len(sources) > maxModules {
-		return []diag.Finding{diag.Errorf(first(sources), "policy/compile", "there are %d files of rules; at most %d are read", len(sources), maxModules)}
+		return []diag.Finding{diag.Errorf(first(sources), "policy/compile", "there are more than %d files of rules: put them together", maxModules)}
 	}
+	total := 0
 	for file, data := range sources {
+		total += len(data)
 		if len(data) > maxModuleBytes {
 			findings = append(findings, diag.Errorf(diag.Position{File: file}, "policy/compile",
 				"the file has %d bytes; at most %d are read: split it", len(data), maxModuleBytes))
 		}
+	}
+	if total > maxAllBytes && len(findings) == 0 {
+		findings = append(findings, diag.Errorf(first(sources), "policy/compile", "there are %d bytes of rules; at most %d are read", total, maxAllBytes))
 	}
 	return findings
 }
@@ -86,6 +92,7 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 			findings = append(findings, compileFindings(err, file)...)
 			continue
 		}
+		findings = append(findings, busy(m)...)
 		m.Rules = slices.DeleteFunc(m.Rules, func(r *ast.Rule) bool { return gone[position(r.Location)] })
 		modules[file] = m
 		findings = append(findings, misplaced(m, reserved)...)
@@ -133,6 +140,27 @@ func deep(data []byte) bool {
 		}
 	}
 	return false
+}
+
+// maxCalls bounds the calls and operators of one rule, over which the compiler takes quadratic time.
+const maxCalls = 300
+
+// busy finds rules with too many of them.
+func busy(m *ast.Module) (findings []diag.Finding) {
+	for _, r := range m.Rules {
+		n := 0
+		ast.WalkTerms(r, func(t *ast.Term) bool {
+			if _, ok := t.Value.(ast.Call); ok {
+				n++
+			}
+			return false
+		})
+		ast.WalkExprs(r, func(*ast.Expr) bool { n++; return false })
+		if n > maxCalls {
+			findings = append(findings, diag.Errorf(position(r.Location), "policy/compile", "the rule has %d calls and expressions; at most %d are allowed: divide it", n, maxCalls))
+		}
+	}
+	return findings
 }
 
 // compileFindings keeps the engine's words: they speak of the source alone, which is no secret.

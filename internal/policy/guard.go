@@ -19,6 +19,7 @@ var (
 	errTime   = fmt.Errorf("the rules did not finish within %v: look for loops over everything within each other", maxTime)
 	errMemory = errors.New("the rules use too much memory: look for what grows text or lists step by step")
 	errStuck  = errors.New("the rules did not stop when told to, on an earlier document, and judge no more: simplify them")
+	errSpent  = errors.New("the rules did not finish, or took too much memory, on several documents, and judge no more: simplify them")
 	errPanic  = errors.New("the rules make the Rego engine fail: simplify them")
 )
 
@@ -44,7 +45,7 @@ type limits struct {
 }
 
 func defaultLimits() limits {
-	return limits{patience: maxTime / 20, time: maxTime, grace: maxTime, growth: 512 << 20}
+	return limits{patience: maxTime / 20, time: maxTime, grace: maxTime, growth: 256 << 20}
 }
 
 func newGuard(ctx context.Context, l limits) *guard {
@@ -102,6 +103,9 @@ func (g *guard) explain(err error) error {
 	}
 	if r := g.reason.Load(); r != nil {
 		return *r
+	}
+	if errors.Is(err, errGrown) {
+		return errMemory
 	}
 	var at string
 	if e := (*topdown.Error)(nil); errors.As(err, &e) && e.Location != nil && e.Location.File != "" {

@@ -21,7 +21,11 @@ type pack struct {
 	confined bool                   // evaluate at arm's length: the rules are not ours
 	limits   limits
 	stuck    atomic.Bool
+	overran  atomic.Int32 // evaluations that took too much time or memory
 }
+
+// maxOverran is how many evaluations may: a repository has many documents, and each would take a second.
+const maxOverran = 3
 
 // asTerm keeps results as they are: most are empty sets, and the rest is decoded by decode.
 func asTerm(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }
@@ -32,6 +36,9 @@ func asTerm(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil
 func (p *pack) evaluate(ctx context.Context, input ast.Value) ([]Verdict, error) {
 	if p.stuck.Load() {
 		return nil, errStuck
+	}
+	if p.confined && p.overran.Load() >= maxOverran {
+		return nil, errSpent
 	}
 	g := newGuard(ctx, p.limits)
 	defer g.stop()
@@ -65,7 +72,11 @@ func (p *pack) run(g *guard, input ast.Value) (verdicts []Verdict, err error) {
 	q := p.query(input)
 	results, err := q.prepared.Eval(g.ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(g.cancel))
 	if err != nil {
-		return nil, g.explain(err)
+		err = g.explain(err)
+		if errors.Is(err, errTime) || errors.Is(err, errMemory) {
+			p.overran.Add(1)
+		}
+		return nil, err
 	}
 	if len(results) != 1 {
 		return nil, errors.New("the rules contradict each other: deny and warn must be sets in every package")

@@ -42,6 +42,7 @@ type Policy struct {
 // not in force: the Policy then judges by the base pack alone, so that a linter can go on, and what
 // publishes must refuse. The Policy is nil only if ctx ended or the program's own pack is broken.
 func New(ctx context.Context, own map[string][]byte) (*Policy, []diag.Finding) {
+	boundGrowth()
 	builtin, err := baseModules()
 	if err != nil {
 		return nil, []diag.Finding{diag.Errorf(diag.Position{}, "policy/compile", "the built-in rules cannot be read: %v", err)}

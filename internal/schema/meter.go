@@ -28,6 +28,8 @@ const (
 	maxText  = 64
 	maxLoops = 2
 	maxDeep  = 200
+	// patternSize stands for what a pattern of keys costs: each is compared with each other one.
+	patternSize = 400
 	// perLoop stands for the elements that one for goes over.
 	perLoop = 50
 )
@@ -82,6 +84,12 @@ func (m *meter) cost(n ast.Node, depth int) (c cost) {
 		return m.comprehension(n, depth)
 	case *ast.Interpolation:
 		return m.children(n, depth, true)
+	case *ast.Field:
+		c = m.children(n, depth, false)
+		if _, ok := n.Label.(*ast.ListLit); ok {
+			c.size += patternSize
+		}
+		return c
 	case *ast.ListLit, *ast.StructLit:
 		c = m.children(n, depth, false)
 		c.alts = 1 // those inside are tried field by field

@@ -22,6 +22,9 @@ import (
 // maxOwnBytes is how much CUE a repository may bring along.
 const maxOwnBytes = 256 << 10
 
+// maxOwnFiles bounds how many files that is.
+const maxOwnFiles = 256
+
 // own are the constraints of a repository. They are unified with the embedded definitions and asked
 // only after those have passed a document, so that whatever they add can but refuse more.
 type own struct {
@@ -79,6 +82,10 @@ func parseOwn(files map[string][]byte) (*own, []diag.Finding) {
 		return nil, nil
 	}
 	o := &own{text: files, touched: map[string]bool{}}
+	if len(files) > maxOwnFiles {
+		return nil, []diag.Finding{diag.Errorf(diag.Position{File: slices.Min(slices.Collect(maps.Keys(files))), Line: 1, Column: 1}, RuleOwnCUE,
+			"there are more than %d files of CUE: put them together", maxOwnFiles)}
+	}
 	total := 0
 	var syntax []*ast.File
 	var findings []diag.Finding

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -50,6 +51,7 @@ type Schema struct {
 	pool    *pool
 	classes map[lcm.Kind]*classes
 	passed  verdicts
+	large   sync.Mutex // held while a large document is judged
 }
 
 // New compiles the embedded definitions and the repository's own, its schemas/cue/*.cue by path. If
@@ -97,7 +99,15 @@ func (s *Schema) key(kind lcm.Kind, value map[string]any) (verdict, bool) {
 	return digest(string(kind), value, exactly)
 }
 
+// largeDocument is from how many values on documents are judged one after the other: CUE takes some 10 KB
+// for each.
+const largeDocument = 3000
+
 func (s *Schema) checkDocument(kind lcm.Kind, builtin bool, value map[string]any) []Violation {
+	if count(value) > largeDocument {
+		s.large.Lock()
+		defer s.large.Unlock()
+	}
 	return s.with(func(w *worker) []Violation {
 		base := "#Document"
 		if builtin {

@@ -20,9 +20,10 @@ import (
 
 // Limits on one file. Nothing a person writes comes near them.
 const (
-	MaxBytes = 1 << 20
-	MaxDepth = 64
-	MaxNodes = 100_000
+	MaxBytes   = 1 << 20
+	MaxDepth   = 64
+	MaxNodes   = 30_000
+	MaxEntries = 3_000 // of one mapping or list: CUE takes quadratic time over them
 )
 
 // Document is a parsed file. Value holds map[string]any, []any, string, int64, float64, bool or nil.
@@ -238,6 +239,9 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 	case yaml.MappingNode:
 		return c.mapping(n, depth)
 	case yaml.SequenceNode:
+		if c.tooMany(n.Content, 1) {
+			return nil
+		}
 		s := make([]any, 0, len(n.Content))
 		for _, e := range n.Content {
 			s = append(s, c.value(e, depth+1))
@@ -246,6 +250,15 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 	default:
 		return c.scalar(n)
 	}
+}
+
+// tooMany refuses a mapping or list with too many entries, each of which has some nodes.
+func (c *converter) tooMany(content []*yaml.Node, each int) bool {
+	if len(content) <= MaxEntries*each {
+		return false
+	}
+	c.refuse(content[MaxEntries*each], "yaml/too-large", "more than %d entries in one mapping or list: split it", MaxEntries)
+	return true
 }
 
 func (c *converter) anchor(n *yaml.Node) {
@@ -264,6 +277,9 @@ func (c *converter) alias(n *yaml.Node) {
 }
 
 func (c *converter) mapping(n *yaml.Node, depth int) any {
+	if c.tooMany(n.Content, 2) {
+		return nil
+	}
 	m := make(map[string]any, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]

@@ -55,6 +55,8 @@ const (
 	maxSealRules  = 1000
 	maxPathRegex  = 1024
 	maxRecipients = 100
+
+	maxSealFindings = 20
 )
 
 // parseSealRules returns no rules at all if any is wrong, so that nothing is sealed to, or accepted
@@ -70,6 +72,9 @@ func parseSealRules(doc *strictyaml.Document) (*SealRules, []diag.Finding) {
 	}
 	f.only(m, nil, sealRuleID, "creation_rules")
 	for i, v := range list {
+		if len(f.findings) >= maxSealFindings {
+			break
+		}
 		s.rules = append(s.rules, f.sealRule(v, []string{"creation_rules", strconv.Itoa(i)}))
 	}
 	if len(f.findings) > 0 {
@@ -103,10 +108,26 @@ func (f *form) sealRule(v any, at []string) (r sealRule) {
 	return r
 }
 
+// maxRegexSteps bounds a compiled pattern, of which there may be many: (.{0,9}){0,9} is one of 16 bytes and takes 184.
+const maxRegexSteps = 2000
+
+func tooComplex(expr string) bool {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return false
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	return err == nil && len(prog.Inst) > maxRegexSteps
+}
+
 func (f *form) pathRegex(v any, at []string) *regexp.Regexp {
 	s, ok := v.(string)
 	if !ok || len(s) > maxPathRegex {
 		f.at(at, sealRuleID, "path_regex must be a string of at most %d bytes", maxPathRegex)
+		return nil
+	}
+	if tooComplex(s) {
+		f.at(at, sealRuleID, "path_regex repeats too much: name the folders, and write [^/]+ for any")
 		return nil
 	}
 	re, err := regexp.Compile(s)
