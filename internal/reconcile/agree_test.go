@@ -25,26 +25,43 @@ import (
 )
 
 // TestAgree puts every example and every case of the catalogue before the linter and before the daemon: a whole pass,
-// from the fetch on, over Git objects. Both find the same, but for what `more` and `refused` say.
+// from the fetch on, over Git objects. Both find the same. By nature the daemon has more in four ways:
+//
+//   - what its trust policy refuses it does not even check; the check of the same objects is compared then;
+//   - it opens secrets, and so sees that a sealed file was changed by hand;
+//   - it holds what refers to such a secret, too;
+//   - it knows who changed a document, and judges by it where the linter can only say that it can't.
 func TestAgree(t *testing.T) {
 	d := newDaemon(t)
-	for name, e := range examples(t) {
+	var linter check.Packs
+	all := examples(t)
+	refused, sealed := 0, 0
+	for name, e := range all {
 		t.Run(name, func(t *testing.T) {
 			repository, err := e.Repository()
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir := t.TempDir()
-			if err := repository.Write(dir); err != nil {
-				t.Fatal(err)
+			linted := lint(t, &linter, repository)
+			report, objects := d.judge(t, repository)
+			found := found(report)
+			switch {
+			case report.Refusal != nil:
+				refused++
+				refusedByTrust(t, report, linted)
+				if found, _, err = d.packs.Since(t.Context(), objects, nil); err != nil {
+					t.Fatal(err)
+				}
+			case name == "policy/change":
+				judgedByChange(t, found)
+				return
+			default:
+				var n int
+				found, n = unopened(found, repository)
+				sealed += min(n, 1)
 			}
-			linted, err := check.Repository(t.Context(), os.DirFS(dir))
-			if err != nil {
-				t.Fatal(err)
-			}
-			report := d.judge(t, repository)
-			if d := differ(linted, report); d != "" {
-				t.Error(d)
+			if d := cmp.Diff(lines(linted), lines(found)); d != "" {
+				t.Errorf("linter (-) and daemon (+):\n%s", d)
 			}
 			for _, value := range e.Secrets() {
 				if strings.Contains(fmt.Sprint(report.Findings, report.Held, report.Refusal), value) {
@@ -53,17 +70,69 @@ func TestAgree(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d repositories; %d refused by trust before they are checked; in %d the daemon sees besides that a sealed file was changed", len(all), refused, sealed)
 }
 
-func differ(linted []diag.Finding, report *Report) string {
-	if report.Refusal != nil {
-		return "refused: " + report.Refusal.Error()
+// lint does what lcm-lint does with a folder.
+func lint(t *testing.T, packs *check.Packs, repository rule.Repository) []diag.Finding {
+	t.Helper()
+	dir := t.TempDir()
+	if err := repository.Write(dir); err != nil {
+		t.Fatal(err)
 	}
-	found := slices.Clone(report.Findings)
+	findings, _, err := packs.Since(t.Context(), os.DirFS(dir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return findings
+}
+
+// found lists what a pass found, each once: what holds a namespace may hold others as well.
+func found(report *Report) []diag.Finding {
+	all := slices.Clone(report.Findings)
 	for _, h := range report.Held {
-		found = append(found, h.Findings...)
+		all = append(all, h.Findings...)
 	}
-	return cmp.Diff(lines(linted), lines(diag.Sort(found)))
+	return diag.Sort(all)
+}
+
+// refusedByTrust demands that the policy was refused, for the reason that the linter gives for its file.
+func refusedByTrust(t *testing.T, report *Report, linted []diag.Finding) {
+	t.Helper()
+	if report.Refusal.Rule != "trust/policy-unsound" || len(linted) == 0 || !strings.EqualFold(linted[0].File[:4], ".lcm") {
+		t.Fatalf("%v, and the linter says %v", report.Refusal, linted)
+	}
+	if f := linted[0]; strings.HasPrefix(f.Rule, "trust/") && !strings.Contains(report.Refusal.Reason, f.Rule+": "+f.Message) {
+		t.Errorf("trust says %q, the linter %q", report.Refusal.Reason, f)
+	}
+}
+
+// judgedByChange demands that the daemon judges by the rule of which the linter said that it can't.
+func judgedByChange(t *testing.T, found []diag.Finding) {
+	t.Helper()
+	for _, f := range found {
+		if f.Rule != "policy/who/reviewed" || f.Severity != diag.Error {
+			t.Error(f)
+		}
+	}
+	if len(found) == 0 {
+		t.Error("the rule was not judged")
+	}
+}
+
+// unopened leaves out, and counts, what shows only when secrets are opened: that a sealed file of the base is not what
+// was sealed, and what is held since it refers to one.
+func unopened(found []diag.Finding, repository rule.Repository) (rest []diag.Finding, n int) {
+	base := rule.Base()
+	for _, f := range found {
+		changed := strings.HasSuffix(f.File, ".sops.yaml") && string(repository[f.File].Data) != string(base[f.File].Data)
+		if changed && f.Line == 1 && slices.Contains([]string{"sops/mac", "sops/value"}, f.Rule) || n > 0 && f.Rule == refHeld {
+			n++
+			continue
+		}
+		rest = append(rest, f)
+	}
+	return rest, n
 }
 
 func lines(findings []diag.Finding) (out []string) {
@@ -86,8 +155,11 @@ func examples(t *testing.T) map[string]*rule.Example {
 	}
 	out := map[string]*rule.Example{}
 	for _, r := range rules {
-		if r.Bad != nil {
-			out[r.ID], out[r.ID+"/right"] = r.Bad, r.Good
+		if r.Bad == nil {
+			continue
+		}
+		if out[r.ID] = r.Bad; !r.Format { // which share the right one
+			out[r.ID+"/right"] = r.Good
 		}
 	}
 	for _, c := range cases {
@@ -125,7 +197,7 @@ func newDaemon(t *testing.T) *daemon {
 	opener, err := sopsfile.NewOpener(sopsfile.Config{IdentityFile: "../../examples/repo-layout/EXAMPLE-AGE-KEY-DO-NOT-USE.txt"})
 	must(err)
 	targets := map[string]Target{}
-	for _, name := range []string{"vault", "runtime"} {
+	for _, name := range []string{"vault", "runtime", "redis"} {
 		b, err := bolt.New(bolt.Config{Path: filepath.Join(dir, name+".db"), SealKey: key.Derive(masterkey.SealBolt)})
 		must(err)
 		t.Cleanup(func() { b.Close() })
@@ -137,8 +209,8 @@ func newDaemon(t *testing.T) *daemon {
 	return &daemon{r, origin}
 }
 
-// judge makes a repository the daemon's whole history, and lets it make a pass over that.
-func (d *daemon) judge(t *testing.T, repository rule.Repository) *Report {
+// judge makes a repository the daemon's whole history, and lets it make a pass over that. It returns the objects, too.
+func (d *daemon) judge(t *testing.T, repository rule.Repository) (*Report, fs.FS) {
 	t.Helper()
 	e := gitrepo.Edit{Files: map[string][]byte{}, Blobs: map[string]gitrepo.Blob{}, Message: "all\n",
 		Author: gitrepo.Ident{Name: "a", Email: "a@example.org", When: time.Unix(1_800_000_000, 0)}}
@@ -162,7 +234,11 @@ func (d *daemon) judge(t *testing.T, repository rule.Repository) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report
+	objects, err := d.Repo.Tree(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report, objects
 }
 
 func blobID(data []byte) string {

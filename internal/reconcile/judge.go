@@ -57,7 +57,6 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	if err != nil {
 		return nil, err
 	}
-	j.findings = append(j.findings, more...)
 	known := &check.Known{Opened: opened}
 	if rules.Asks() {
 		if known.Changes, err = job.changes(t, resolved); err != nil {
@@ -68,7 +67,8 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	if err != nil {
 		return nil, err
 	}
-	j.findings = append(j.findings, rules.Namespace(ctx, resolved, before, known)...)
+	checked := rules.Namespace(ctx, resolved, before, known)
+	j.findings = slices.Concat(j.findings, checked, unsaid(more, checked))
 	j.findings = append(j.findings, r.outside(ns)...)
 	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()
@@ -109,6 +109,13 @@ func (r *Reconciler) open(ctx context.Context, v trust.Verified, res *tree.Resol
 		findings = append(findings, b.findings(r, e, s)...)
 	}
 	return opened, findings, nil
+}
+
+// unsaid leaves out what was said already of a file, by the same rule and with its place.
+func unsaid(findings, said []diag.Finding) []diag.Finding {
+	return slices.DeleteFunc(findings, func(f diag.Finding) bool {
+		return slices.ContainsFunc(said, func(s diag.Finding) bool { return s.File == f.File && s.Rule == f.Rule })
+	})
 }
 
 var errNoIdentity = errors.New("the daemon has no age identity: configure secrets.age.identityFile")

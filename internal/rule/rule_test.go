@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -90,6 +91,22 @@ func TestPoliciesAgree(t *testing.T) {
 	for _, p := range rules {
 		if r, _ := Find(p.ID); r.Title != p.Title || r.Severity != p.Severity {
 			t.Errorf("%s: %q, %s in Rego and %q, %s in the catalogue", p.ID, p.Title, p.Severity, r.Title, r.Severity)
+		}
+	}
+}
+
+// What the code can emit is in the catalogue, and nothing else is.
+func TestWhole(t *testing.T) {
+	emitted := emitted(t)
+	known := IDs()
+	for id, where := range emitted {
+		if !slices.Contains(known, id) {
+			t.Errorf("%s, which %s emits, is not in the catalogue", id, where)
+		}
+	}
+	for _, id := range known {
+		if emitted[id] == "" {
+			t.Errorf("%s is in the catalogue, and no code emits it", id)
 		}
 	}
 }
