@@ -15,6 +15,8 @@ import (
 	"github.com/llm-config-manager/lcm/internal/rule"
 )
 
+var userCache = os.Getenv("XDG_CACHE_HOME") // where go builds
+
 func TestMain(m *testing.M) {
 	_ = os.Setenv("XDG_CACHE_HOME", os.DevNull) // nothing is kept, unless a script says where
 	testscript.Main(m, map[string]func(){"lcm-lint": main})
