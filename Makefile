@@ -3,7 +3,7 @@ GO ?= go
 BIN := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz build rules kinds
+.PHONY: help demo test lint bench fuzz build rules kinds compared
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ lint: ## gofmt, vet, staticcheck
 
 bench: ## measure passes beside git, sops, cue and conftest
 	@GO="$(GO)" scripts/bench
+
+compared: ## write docs/lint-compared.md: messages beside those of cue and conftest
+	@GO="$(GO)" scripts/bench-tools
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/ ./cmd/lcm-lint
+	$(GO) run ./bench/compared > docs/lint-compared.md.new && mv docs/lint-compared.md.new docs/lint-compared.md
 
 fuzz: ## run each fuzzer for a minute (scripts/fuzz 10m: longer)
 	@GO="$(GO)" scripts/fuzz

@@ -60,7 +60,8 @@ var layers = map[string]string{
 
 	"internal/health": "lcm reconcile",
 
-	"bench": "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
+	"bench/compared": "rule schemas/cue",
+	"bench":          "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "fix jsonschema schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "fix jsonschema schemas/cue lcm diag gitrepo tree trust policyfile",
