@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +29,7 @@ func params(dir string) testscript.Params {
 		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"lint": lintCommand, "edit": editCommand, "write": writeCommand,
+			"lint": lintCommand, "edit": changeCommand("edit"), "write": changeCommand("write"),
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -81,39 +80,17 @@ func lintCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit FILE OLD NEW replaces the one occurrence of OLD. Both may hold Go's escapes.
-func editCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: edit FILE OLD NEW")
-	}
-	text, old := ts.ReadFile(args[0]), unescape(ts, args[1])
-	if n := strings.Count(text, old); n != 1 {
-		ts.Fatalf("%s holds %q %d times, not once", args[0], old, n)
-	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, old, unescape(ts, args[2]), 1)), 0o644))
-}
-
-// write FILE TEXT… makes a file of texts with Go's escapes. N*TEXT stands for N times TEXT.
-func writeCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: write FILE TEXT…")
-	}
-	var b strings.Builder
-	for _, text := range args[1:] {
-		times := 1
-		if n, rest, ok := strings.Cut(text, "*"); ok {
-			if i, err := strconv.Atoi(n); err == nil {
-				times, text = i, rest
-			}
+// changeCommand is a command of the catalogue's scripts that changes one file: edit FILE OLD NEW, write FILE TEXT…
+func changeCommand(command string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: %s FILE …", command)
 		}
-		fmt.Fprint(&b, strings.Repeat(unescape(ts, text), times))
+		file := rule.Repository{}
+		if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil {
+			file[args[0]] = rule.File{Data: data, Mode: 0o644}
+		}
+		ts.Check(file.Do(append([]string{command}, args...)...))
+		ts.Check(file.Write(ts.MkAbs(".")))
 	}
-	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o755))
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o644))
-}
-
-func unescape(ts *testscript.TestScript, text string) string {
-	s, err := strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)
-	ts.Check(err)
-	return s
 }

@@ -107,17 +107,17 @@ func (e *Example) Repository() (Repository, error) {
 		r[name] = File{data, 0o644}
 	}
 	for _, s := range e.script {
-		if err := r.carryOut(s); err != nil {
+		if err := r.Do(s...); err != nil {
 			return nil, fmt.Errorf("%s: %w", strings.Join(s, " "), err)
 		}
 	}
 	return r, nil
 }
 
-// carryOut changes the repository by one line of a script. The texts of edit and write hold Go's escapes.
-func (r Repository) carryOut(s step) error {
-	args := s[1:]
-	switch command := fmt.Sprint(s[0], " ", len(args)); command {
+// Do changes the repository by one line of a script. The texts of edit and write hold Go's escapes.
+func (r Repository) Do(line ...string) error {
+	name, args := line[0], line[1:]
+	switch fmt.Sprint(name, " ", len(args)) {
 	case "edit 3":
 		return r.edit(args[0], args[1], args[2])
 	case "rm 1":
@@ -134,7 +134,7 @@ func (r Repository) carryOut(s step) error {
 	case "show 1":
 		return r.has(args[0])
 	}
-	if s[0] == "write" && len(args) > 1 {
+	if name == "write" && len(args) > 1 {
 		return r.write(args[0], args[1:])
 	}
 	return errors.New("the commands are: edit FILE OLD NEW, write FILE TEXT…, rm FILE, mv FILE TO, cp FILE TO, chmod MODE FILE, symlink FILE -> TARGET, show FILE")
