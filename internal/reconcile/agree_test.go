@@ -33,36 +33,13 @@ import (
 //   - it knows who changed a document, and judges by it where the linter can only say that it can't.
 func TestAgree(t *testing.T) {
 	d := newDaemon(t)
-	var linter check.Packs
-	all := examples(t)
-	refused, sealed := 0, 0
-	for name, e := range all {
+	for name, e := range examples(t) {
 		t.Run(name, func(t *testing.T) {
 			repository, err := e.Repository()
 			if err != nil {
 				t.Fatal(err)
 			}
-			linted := lint(t, &linter, repository)
-			report, objects := d.judge(t, repository)
-			found := found(report)
-			switch {
-			case report.Refusal != nil:
-				refused++
-				refusedByTrust(t, report, linted)
-				if found, _, err = d.packs.Since(t.Context(), objects, nil); err != nil {
-					t.Fatal(err)
-				}
-			case name == "policy/change":
-				judgedByChange(t, found)
-				return
-			default:
-				var n int
-				found, n = unopened(found, repository)
-				sealed += min(n, 1)
-			}
-			if d := cmp.Diff(lines(linted), lines(found)); d != "" {
-				t.Errorf("linter (-) and daemon (+):\n%s", d)
-			}
+			report := d.agrees(t, name, repository)
 			for _, value := range e.Secrets() {
 				if strings.Contains(fmt.Sprint(report.Findings, report.Held, report.Refusal), value) {
 					t.Error("the daemon repeats a credential")
@@ -70,7 +47,35 @@ func TestAgree(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d repositories; %d refused by trust before they are checked; in %d the daemon sees besides that a sealed file was changed", len(all), refused, sealed)
+	t.Logf("%d repositories; %d refused by trust before they are checked; in %d the daemon sees besides that a sealed file was changed", d.judged, d.refused, d.changed)
+}
+
+// agrees demands that both find the same in a repository.
+func (d *daemon) agrees(t *testing.T, name string, repository rule.Repository) *Report {
+	t.Helper()
+	linted := lint(t, &d.linter, repository)
+	report, objects := d.judge(t, repository)
+	found := found(report)
+	switch {
+	case report.Refusal != nil:
+		d.refused++
+		refusedByTrust(t, report, linted)
+		var err error
+		if found, _, err = d.packs.Since(t.Context(), objects, nil); err != nil {
+			t.Fatal(err)
+		}
+	case name == "policy/change":
+		judgedByChange(t, found)
+		return report
+	default:
+		var n int
+		found, n = unopened(found, repository)
+		d.changed += min(n, 1)
+	}
+	if d := cmp.Diff(lines(linted), lines(found)); d != "" {
+		t.Errorf("linter (-) and daemon (+):\n%s", d)
+	}
+	return report
 }
 
 // lint does what lcm-lint does with a folder.
@@ -173,6 +178,9 @@ func examples(t *testing.T) map[string]*rule.Example {
 type daemon struct {
 	*Reconciler
 	origin *gitrepo.Repo
+
+	linter                   check.Packs // beside it, what it compiled the last time
+	judged, refused, changed int         // repositories
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -206,7 +214,7 @@ func newDaemon(t *testing.T) *daemon {
 	r, err := New(Config{Repository: "acme-config", Branch: "main", Tenants: []string{"*"}, Introduction: "0000000000000000000000000000000000000000", Repo: mirror,
 		State: db, Opener: opener, Targets: targets, Key: key})
 	must(err)
-	return &daemon{r, origin}
+	return &daemon{Reconciler: r, origin: origin}
 }
 
 // judge makes a repository the daemon's whole history, and lets it make a pass over that. It returns the objects, too.
@@ -230,6 +238,7 @@ func (d *daemon) judge(t *testing.T, repository rule.Repository) (*Report, fs.FS
 		t.Fatal(err)
 	}
 	d.Introduction = head
+	d.judged++
 	report, err := d.Pass(t.Context(), Options{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
