@@ -49,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 type options struct {
 	format, color, policies, schemas, base, explain, cache string
-	fix, noCache                                           bool
+	fix, test, noCache                                     bool
 }
 
 func command(stdout, stderr io.Writer) *cobra.Command {
@@ -79,6 +79,12 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			if len(args) == 1 {
 				dir = args[0]
 			}
+			if o.test {
+				if o.fix || o.base != "" {
+					return errors.New("--test stands alone: it judges no documents")
+				}
+				return ownTests(cmd.Context(), dir, o, stdout, stderr)
+			}
 			return lint(cmd.Context(), dir, o, stdout, stderr)
 		},
 	}
@@ -86,6 +92,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().StringVar(&o.color, "color", "auto", "auto (on a terminal, with the line concerned), always or never")
 	cmd.Flags().StringVar(&o.policies, "policy", "", "take the repository's own policies from `DIR` instead of policies/rego")
 	cmd.Flags().StringVar(&o.schemas, "schema", "", "take the repository's own schemas from `DIR` instead of schemas/cue")
+	cmd.Flags().BoolVar(&o.test, "test", false, "run the tests of the repository's own policies (policies/rego/*_test.rego) instead")
 	cmd.Flags().BoolVar(&o.fix, "fix", false, "first mend what leaves no choice: layout, order of keys, quotes, apiVersion; not in sealed files")
 	cmd.Flags().StringVar(&o.base, "base", "", "check only what the changes since the branch left `REV` (a branch, tag or commit) can affect")
 	cmd.Flags().StringVar(&o.cache, "cache", "", "keep verdicts in `DIR`, so that what is the same the next time is not judged again, instead of the user's cache folder")

@@ -19,6 +19,7 @@ const root = "../.."
 // Where no example can show a rule of the linter's, and why.
 var unshown = map[string]string{
 	"layout/unreadable":        "a file that cannot be read is none that Git could hold",
+	"policy/test":              "lcm-lint --test alone gives it, which judges no documents",
 	"policy/failed":            "it takes a rule that runs until its time is up",
 	"policy/routing/no-target": "route/none comes first",
 }

@@ -1,4 +1,4 @@
-# Run with: opa test policies/rego
+# Run with: lcm-lint --test
 package lcm.house_test
 
 import data.lcm.house
