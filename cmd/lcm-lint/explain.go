@@ -5,17 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/rule"
 )
 
 // explain tells of the rules that a word stands for: one id, the beginning of ids, or all.
-func explain(w io.Writer, what, format string) error {
+func explain(w io.Writer, o options, dir string) error {
+	what, format := o.explain, o.format
+	if r, ok := ownRule(what, dir, o); ok {
+		return explainOwn(w, r, format)
+	}
 	rules, err := chosen(what)
 	if err != nil {
 		return err
@@ -58,7 +64,7 @@ func chosen(what string) ([]rule.Rule, error) {
 	}
 	hint := "--explain all lists all"
 	if strings.HasPrefix(what, "policy/") {
-		hint += "; a rule of the repository's own is explained where it is written, in policies/rego"
+		hint += "; of the repository's own, name its folder after it"
 	}
 	return nil, fmt.Errorf("there is no rule %q: %s", what, hint)
 }
@@ -92,6 +98,10 @@ func explainJSON(w io.Writer, rules []rule.Rule) error {
 			return err
 		}
 	}
+	return encode(w, out)
+}
+
+func encode(w io.Writer, out []told) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
@@ -101,7 +111,49 @@ func explainJSON(w io.Writer, rules []rule.Rule) error {
 	}{"lcm.rules/v1", out})
 }
 
-var errExplainDir = errors.New("--explain looks at no repository: leave DIR and --base out")
+var errExplainBase = errors.New("--explain looks at no change: leave --base out")
+
+// ownRule finds a rule among the repository's own.
+func ownRule(id, dir string, o options) (policy.Rule, bool) {
+	if !strings.HasPrefix(id, "policy/") {
+		return policy.Rule{}, false
+	}
+	fsys, err := repository(dir, o)
+	if err != nil {
+		return policy.Rule{}, false
+	}
+	return findOwn(id, fsys)
+}
+
+func findOwn(id string, fsys fs.FS) (policy.Rule, bool) {
+	modules, err := ownModules(fsys)
+	if err != nil {
+		return policy.Rule{}, false
+	}
+	rules, _ := policy.Own(modules) // what is wrong with them is a finding
+	i := slices.IndexFunc(rules, func(r policy.Rule) bool { return r.ID == id })
+	if i < 0 {
+		return policy.Rule{}, false
+	}
+	return rules[i], true
+}
+
+func explainOwn(w io.Writer, r policy.Rule, format string) error {
+	if format == "json" {
+		return encode(w, []told{{ID: r.ID, Title: r.Title, Severity: r.Severity, Judge: "linter", Why: r.Description, Help: r.Page}})
+	}
+	text := fmt.Sprintf("%s (%s, of this repository)\n", r.ID, r.Severity)
+	for _, part := range []string{r.Title, r.Description, r.Page} {
+		if part != "" {
+			text += "\n" + part + "\n"
+		}
+	}
+	if r.Title == "" {
+		text += "\nIt has no title: write # METADATA and # title: … above it.\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
 
 // completeRules offers ids of rules, with what they demand.
 func completeRules(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -116,10 +168,15 @@ func completeRules(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 	return offers, cobra.ShellCompDirectiveNoFileComp
 }
 
-// aboutRule tells reports of a rule of the catalogue. One of the repository's own is not in it.
-func aboutRule(id string) (diag.About, bool) {
-	r, ok := rule.Find(id)
-	return diag.About{Title: r.Title, Why: r.Why, Fix: r.Fix, Page: r.Page(), Severity: r.Severity}, ok
+// aboutRule tells reports of a rule, of the catalogue or of the repository's own.
+func aboutRule(fsys fs.FS) func(id string) (diag.About, bool) {
+	return func(id string) (diag.About, bool) {
+		if r, ok := rule.Find(id); ok {
+			return diag.About{Title: r.Title, Why: r.Why, Fix: r.Fix, Page: r.Page(), Severity: r.Severity}, true
+		}
+		r, ok := findOwn(id, fsys)
+		return diag.About{Title: r.Title, Why: r.Description, Page: r.Page, Severity: r.Severity}, ok
+	}
 }
 
 // pointer tells how to learn more about the first finding whose rule is explained.

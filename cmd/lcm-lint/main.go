@@ -70,10 +70,10 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.explain != "" {
-				if len(args) > 0 || o.base != "" {
-					return errExplainDir
+				if o.base != "" {
+					return errExplainBase
 				}
-				return explain(stdout, o.explain, o.format)
+				return explain(stdout, o, append(args, ".")[0])
 			}
 			dir := "."
 			if len(args) == 1 {

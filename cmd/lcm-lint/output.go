@@ -38,7 +38,7 @@ func orWords(words []string) string {
 // write prints findings. Their files are named as they are found from here; in SARIF from the root of the
 // repository, which is where code scanning looks for them.
 func (o options) write(w io.Writer, fsys overlay, dir string, findings []diag.Finding, scope *diag.Scope) error {
-	tool := diag.Tool{Name: "lcm-lint", Version: version(), URL: "https://github.com/llm-config-manager/lcm", Rule: aboutRule}
+	tool := diag.Tool{Name: "lcm-lint", Version: version(), URL: "https://github.com/llm-config-manager/lcm", Rule: aboutRule(fsys)}
 	if o.format == "sarif" {
 		return diag.SARIF(w, tool, findings)
 	}
