@@ -51,7 +51,7 @@ var layers = map[string]string{
 	"internal/trust/modeltest":       "", // tests alone
 	"internal/sopsfile":              "lcm diag strictyaml tree trust",
 	"internal/plan":                  "lcm diag state store",
-	"internal/check":                 "lcm diag dotprompt kept strictyaml tree trust schema policy leak policies/rego schemas/cue",
+	"internal/check":                 "lcm diag canonjson dotprompt kept strictyaml tree trust schema policy leak policies/rego schemas/cue",
 	"internal/rule":                  "diag leak",
 	"internal/rule/page":             "rule",
 	"internal/forge":                 "lcm trust",

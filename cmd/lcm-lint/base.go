@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"iter"
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -50,7 +52,7 @@ func since(ctx context.Context, dir, revision string) (*change, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--base: %w", err), w.Close())
 	}
-	c.diff = &check.Difference{Base: base, Paths: paths}
+	c.diff = &check.Difference{Base: base, Paths: paths, Past: func(ctx context.Context, folders []string) iter.Seq2[fs.FS, error] { return w.Past(ctx, fork, folders) }}
 	return c, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,9 +28,9 @@ func TestRules(t *testing.T) {
 		good := !r.Format || formats == 1 // they share it
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
-			judge(t, r.Bad, r.Finding, "catalogue/"+r.ID)
+			judge(t, r.Before, r.Bad, r.Finding, "catalogue/"+r.ID)
 			if good {
-				judge(t, r.Good, "", "")
+				judge(t, r.Before, r.Good, "", "")
 			}
 		})
 	}
@@ -40,7 +41,7 @@ func TestCases(t *testing.T) {
 	for _, c := range cases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			judge(t, c.Bad, c.Finding, "testdata/cases/"+c.Name)
+			judge(t, c.Before, c.Bad, c.Finding, "testdata/cases/"+c.Name)
 		})
 	}
 }
@@ -54,19 +55,25 @@ func cases(t *testing.T) []rule.Case {
 	return all
 }
 
-// judge lints an example as a person does, through the program's own entry. file is where the finding is told.
-func judge(t *testing.T, e *rule.Example, want, file string) {
+// judge lints an example as a person does, through the program's own entry; if there is something before it, with --base.
+// file is where the finding is told.
+func judge(t *testing.T, before, e *rule.Example, want, file string) {
 	t.Helper()
 	repository, err := e.Repository()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	args := []string{dir}
+	if before != nil {
+		commit(t, dir, before)
+		args = []string{"--base", "HEAD", dir}
+	}
 	if err := repository.Write(dir); err != nil {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	code := run([]string{dir}, &stdout, &stderr)
+	code := run(args, &stdout, &stderr)
 	got := strings.TrimSuffix(strings.ReplaceAll(stdout.String(), filepath.ToSlash(dir)+"/", ""), "\n")
 	if os.Getenv("LCM_UPDATE_SCRIPTS") != "" && file != "" {
 		update(t, file, got)
@@ -82,6 +89,29 @@ func judge(t *testing.T, e *rule.Example, want, file string) {
 	for _, value := range e.Secrets() {
 		if strings.Contains(stdout.String()+stderr.String(), value) {
 			t.Error("a credential is repeated")
+		}
+	}
+}
+
+// commit makes a Git repository with one commit, of the example.
+func commit(t *testing.T, dir string, e *rule.Example) {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("git is not here")
+	}
+	repository, err := e.Repository()
+	if err == nil {
+		err = repository.Write(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"commit", "-q", "-m", "before"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %s", args, out)
 		}
 	}
 }

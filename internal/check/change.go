@@ -19,6 +19,7 @@ import (
 type Difference struct {
 	Base  fs.FS    // the earlier state
 	Paths []string // the files, and the folders without any, at which the two differ
+	Past  Past     // what was before Base, itself included; nil: not known
 }
 
 // scope finds the namespaces that a change can affect: those of the services whose files changed, and, where what others can

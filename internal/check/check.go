@@ -47,6 +47,7 @@ type Rules struct {
 	ownCUE bool // the repository has constraints of its own
 	except leak.Exceptions
 	before *tree.Tree // what the linter compares with; nil: nothing
+	past   Past       // and what was before that; nil: not known
 
 	mu         sync.Mutex
 	known, old map[string][]diag.Finding // what was found in a file, whatever the environment

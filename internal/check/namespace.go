@@ -18,6 +18,8 @@ type Known struct {
 	// Changes are who answers for the entries. They are needed only if the rules ask, and then an entry
 	// without any is refused.
 	Changes map[string][]*Change
+	// Past is what was before the state that the namespace is compared with.
+	Past Past
 }
 
 // Change is one step that brought a document to its present state.
@@ -46,6 +48,11 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.
 		}
 		out = append(out, findings...)
 	}
+	past := r.past
+	if known != nil {
+		past = known.Past
+	}
+	out = append(out, r.versions(ctx, res, before, past)...)
 	for _, d := range res.Passed {
 		out = append(out, r.passed(d)...)
 	}

@@ -35,7 +35,7 @@ func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Fi
 		findings = append(findings, diag.Warnf(at, "policy/change", "this rule looks at input.change, which only the daemon knows: it is not judged here"))
 	}
 	if d != nil {
-		rules.before = tree.Glance(d.Base)
+		rules.before, rules.past = tree.Glance(d.Base), d.Past
 	}
 	rules.Widely()
 	namespaces, scope, err := rules.scope(ctx, d)

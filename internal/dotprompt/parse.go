@@ -159,6 +159,10 @@ func (p *parser) comment(t tag) bool {
 func (p *parser) end(t tag, closing string) bool {
 	p.space()
 	inner := closing[:len(closing)-2]
+	if inner != "" && p.has("}}}}") {
+		p.fail(p.at, RuleTemplate, "four braces close what three have opened: if one is text, put a blank before it")
+		return false
+	}
 	if inner != "" && !p.skip(inner) {
 		p.unended(t, closing)
 		return false

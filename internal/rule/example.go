@@ -28,13 +28,6 @@ type Example struct {
 
 type step []string // a command and its arguments
 
-func (e *Example) orNew(at **Example) *Example {
-	if e == nil {
-		*at = &Example{files: map[string][]byte{}}
-	}
-	return *at
-}
-
 func (e *Example) add(name string, data []byte) error {
 	if name != "" {
 		e.files[name] = data

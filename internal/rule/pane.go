@@ -30,7 +30,17 @@ func (r Rule) Panes() (bad, good []Pane, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	bad = r.panes(wrong, Base(), nil)
+	if r.Before != nil {
+		was, err := r.Before.Repository()
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, p := range r.panes(was, Base(), nil) {
+			p.Note = "before the change"
+			bad = append(bad, p)
+		}
+	}
+	bad = append(bad, r.panes(wrong, Base(), nil)...)
 	return bad, r.panes(right, Base(), r.shown(wrong)), nil
 }
 

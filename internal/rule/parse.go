@@ -50,8 +50,9 @@ func (r *Rule) head(text string) error {
 }
 
 func (r *Rule) examples(files []txtar.File) error {
-	bad, good, finding, err := split(files)
-	r.Bad, r.Good, r.Finding = bad, good, finding
+	sides, finding, err := split(files)
+	bad, good := sides["bad"], sides["good"]
+	r.Bad, r.Good, r.Before, r.Finding = bad, good, sides["before"], finding
 	if err != nil {
 		return err
 	}
@@ -62,29 +63,31 @@ func (r *Rule) examples(files []txtar.File) error {
 	return errors.New("needs a bad and a good example and the finding; or, where no example can show it, the test that does")
 }
 
-// split sorts the files of an archive: "bad" and "good" are scripts, what is below them is laid over the base.
-func split(files []txtar.File) (bad, good *Example, finding string, err error) {
+// split sorts the files of an archive: "bad", "good" and "before" are scripts, what is below them is laid over the base.
+func split(files []txtar.File) (sides map[string]*Example, finding string, err error) {
+	sides = map[string]*Example{}
 	for _, f := range files {
 		side, name, _ := strings.Cut(f.Name, "/")
 		switch {
 		case f.Name == "finding":
 			finding = strings.TrimSuffix(string(f.Data), "\n")
-		case side == "bad":
-			err = errors.Join(err, bad.orNew(&bad).add(name, f.Data))
-		case side == "good":
-			err = errors.Join(err, good.orNew(&good).add(name, f.Data))
+		case side == "bad" || side == "good" || side == "before":
+			if sides[side] == nil {
+				sides[side] = &Example{files: map[string][]byte{}}
+			}
+			err = errors.Join(err, sides[side].add(name, f.Data))
 		default:
-			err = errors.Join(err, fmt.Errorf("%s is none of bad, good and finding", f.Name))
+			err = errors.Join(err, fmt.Errorf("%s is none of bad, good, before and finding", f.Name))
 		}
 	}
-	return bad, good, finding, err
+	return sides, finding, err
 }
 
 // Case is one more repository with one mistake.
 type Case struct {
 	Name, About string
 	Rule        string
-	Bad         *Example
+	Bad, Before *Example
 	Finding     string
 }
 
@@ -92,14 +95,14 @@ type Case struct {
 func parseCase(name string, data []byte) (Case, error) {
 	a := txtar.Parse(data)
 	id, _, ok := strings.Cut(name, "--")
-	bad, good, finding, err := split(a.Files)
-	if err == nil && (!ok || bad == nil || good != nil || finding == "") {
+	sides, finding, err := split(a.Files)
+	if err == nil && (!ok || sides["bad"] == nil || sides["good"] != nil || finding == "") {
 		err = errors.New("a case is named <rule>--<which> and has a bad example and the finding")
 	}
 	if err != nil {
 		return Case{}, fmt.Errorf("case %s: %w", name, err)
 	}
-	return Case{Name: name, About: strings.TrimSpace(string(a.Comment)), Rule: id, Bad: bad, Finding: finding}, nil
+	return Case{Name: name, About: strings.TrimSpace(string(a.Comment)), Rule: id, Bad: sides["bad"], Before: sides["before"], Finding: finding}, nil
 }
 
 // Cases reads the cases of a folder. Their names are their paths, without the extension.

@@ -25,6 +25,7 @@ type Rule struct {
 	Fix      string        // what to do
 
 	Bad, Good *Example // nil if no example can show it
+	Before    *Example // what the two are compared with, as by --base; nil for rules that compare nothing
 	Finding   string   // the one line that Bad gives
 
 	Format bool // one of many forms of credentials, which are explained together
