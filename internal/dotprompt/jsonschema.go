@@ -161,7 +161,7 @@ func (c *validator) check(schema any, v any, path []string) {
 		c.array(m, v, path)
 	case string:
 		n := len([]rune(v))
-		c.bounds(m, "minLength", "maxLength", float64(n), path, "characters")
+		c.bounds(m, "minLength", "maxLength", float64(n), path, " characters")
 	default:
 		if f, ok := toFloat(v); ok {
 			c.bounds(m, "minimum", "maximum", f, path, "")
@@ -228,7 +228,7 @@ func (c *validator) object(m, v map[string]any, path []string) {
 }
 
 func (c *validator) array(m map[string]any, v []any, path []string) {
-	c.bounds(m, "minItems", "maxItems", float64(len(v)), path, "items")
+	c.bounds(m, "minItems", "maxItems", float64(len(v)), path, " items")
 	items, ok := m["items"]
 	for i := 0; ok && i < len(v); i++ {
 		c.check(items, v[i], append(path[:len(path):len(path)], strconv.Itoa(i)))
@@ -237,10 +237,10 @@ func (c *validator) array(m map[string]any, v []any, path []string) {
 
 func (c *validator) bounds(m map[string]any, least, most string, n float64, path []string, unit string) {
 	if f, ok := toFloat(m[least]); ok && n < f {
-		c.wrong(path, "must be at least %v %s", f, unit)
+		c.wrong(path, "must be at least %v%s", f, unit)
 	}
 	if f, ok := toFloat(m[most]); ok && n > f {
-		c.wrong(path, "must be at most %v %s", f, unit)
+		c.wrong(path, "must be at most %v%s", f, unit)
 	}
 }
 

@@ -426,3 +426,17 @@ func (v Variables) Required() []string {
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(name string) bool { _, ok := v.Default[name]; return ok })
 }
+
+// Types are the types that a variable, or a field of one, can have; none if that is not known.
+func (v Variables) Types(path []string) []string {
+	c := checker{variables: v, Usage: Usage{Used: map[string]bool{}}}
+	s := shape{schema: v.Schema, root: true}
+	for _, name := range path {
+		inner, ok := c.field(s, name)
+		if !ok {
+			return nil
+		}
+		s = inner
+	}
+	return s.types()
+}
