@@ -43,7 +43,7 @@ func (b *bench) history(ctx context.Context, dir string) error {
 	if err := json.Unmarshal(got.out, &w); err != nil {
 		return fmt.Errorf("%w: %s", err, got.out)
 	}
-	b.table.group(fmt.Sprintf("history of %d signed commits in %d steps, %d documents", w.Cold.Signatures, w.Cold.Steps, longDocuments))
+	b.table.group(fmt.Sprintf("history of %d signed commits in %d steps, %d documents", w.Cold.Signatures, w.Cold.Steps, longDocuments), "trust")
 	var theirs cost
 	if !b.alone {
 		if theirs, err = showSignatures(ctx, git, dir); err != nil {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -29,6 +30,8 @@ func mainCode() int {
 	sizes := flag.String("documents", "1000,10000", "sizes of the repositories, in documents")
 	flag.StringVar(&b.reconciler, "reconciler", "bin/reconciler", "the program under measurement")
 	flag.StringVar(&b.tools, "tools", ".cache/bench-tools", "where cue, conftest and sops are, before the PATH")
+	flag.StringVar(&b.linter, "linter", "bin/lcm-lint", "the linter under measurement")
+	lint := flag.String("lint", "100000", "sizes of the repositories that only the linter is measured on")
 	flag.IntVar(&b.steps, "steps", 100, "signed commits after the introduction, verified by the cold pass")
 	flag.IntVar(&b.rounds, "rounds", 15, "repetitions of the short passes; the median counts")
 	flag.StringVar(&b.dir, "dir", "", "keep the repositories in this folder; by default they are thrown away")
@@ -44,7 +47,7 @@ func mainCode() int {
 		}
 		return 0
 	}
-	if err := b.run(ctx, *sizes); err != nil {
+	if err := b.run(ctx, *sizes, *lint); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		return 1
 	}
@@ -52,13 +55,13 @@ func mainCode() int {
 }
 
 type bench struct {
-	reconciler, tools, dir, profile string
-	steps, rounds, commits          int
-	alone                           bool
-	table                           table
+	reconciler, linter, tools, dir, profile string
+	steps, rounds, commits                  int
+	alone                                   bool
+	table                                   table
 }
 
-func (b *bench) run(ctx context.Context, sizes string) error {
+func (b *bench) run(ctx context.Context, sizes, lintSizes string) error {
 	dir := b.dir
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "lcm-bench-")
@@ -68,17 +71,12 @@ func (b *bench) run(ctx context.Context, sizes string) error {
 		defer os.RemoveAll(tmp)
 		dir = tmp
 	}
-	for size := range strings.SplitSeq(sizes, ",") {
-		if sizes == "" {
-			break // the long history alone
-		}
-		n, err := strconv.Atoi(size)
-		if err != nil || n < 1 {
-			return fmt.Errorf("-documents is a list such as 1000,10000, not %q", sizes)
-		}
-		if err := b.size(ctx, dir+"/"+size, n); err != nil {
-			return fmt.Errorf("%d documents: %w", n, err)
-		}
+	err := each("documents", sizes, func(n int) error { return b.size(ctx, fmt.Sprintf("%s/%d", dir, n), n) })
+	if err == nil {
+		err = each("lint", lintSizes, func(n int) error { return b.lintAlone(ctx, fmt.Sprintf("%s/lint-%d", dir, n), n) })
+	}
+	if err != nil {
+		return err
 	}
 	if b.commits > 0 {
 		if err := b.history(ctx, dir+"/history"); err != nil {
@@ -87,6 +85,23 @@ func (b *bench) run(ctx context.Context, sizes string) error {
 	}
 	fmt.Printf("\n%s, %d processors, %s/%s\n\n", runtime.Version(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
 	b.table.print(os.Stdout)
+	return nil
+}
+
+// each measures for each size of a list, which may be empty.
+func each(name, sizes string, measure func(n int) error) error {
+	for size := range strings.SplitSeq(sizes, ",") {
+		if sizes == "" {
+			break
+		}
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-%s is a list such as 1000,10000, not %q", name, sizes)
+		}
+		if err := measure(n); err != nil {
+			return fmt.Errorf("%d documents: %w", n, err)
+		}
+	}
 	return nil
 }
 
@@ -109,11 +124,14 @@ func (b *bench) size(ctx context.Context, dir string, documents int) error {
 	}
 	name := fmt.Sprintf("%d documents, %d of them sealed, %d commits", w.documents(), w.secrets, w.commits)
 	fmt.Fprintf(os.Stderr, "measuring %s ...\n", name)
-	b.table.group(name)
+	b.table.group(name, "reconciler")
 	if err := b.whole(ctx, w, c); err != nil {
 		return err
 	}
-	return b.single(ctx, w, c)
+	if err := b.single(ctx, w, c); err != nil {
+		return err
+	}
+	return b.lint(ctx, w, c)
 }
 
 // whole measures passes as processes, from start to end.
@@ -275,6 +293,10 @@ func (b *bench) follow(ctx context.Context, w *world, r *running, c *commands) e
 	b.table.add("one changed key", median(ours), medianParts(theirs))
 	b.table.note("slowest of %d", slices.Max(ours), len(ours))
 	return nil
+}
+
+func sortCosts(costs []cost) {
+	slices.SortFunc(costs, func(a, b cost) int { return cmp.Compare(a.took, b.took) })
 }
 
 func median(d []time.Duration) time.Duration {

@@ -62,6 +62,9 @@ type world struct {
 	head         lcm.Revision
 	commits      int
 	secrets      int
+
+	changed string // a file of the work tree that was changed, and what it held
+	was     []byte
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }

@@ -15,7 +15,10 @@ type table struct{ rows []row }
 
 type row struct{ title, what, ours, theirs, ratio, how string }
 
-func (t *table) group(title string) { t.rows = append(t.rows, row{title: title}) }
+// group begins a group of rows about one program.
+func (t *table) group(title, program string) {
+	t.rows = append(t.rows, row{title: title, ours: program})
+}
 
 // add adds a time. theirs is nil where command lines have nothing like it.
 func (t *table) add(what string, ours time.Duration, theirs parts) {
@@ -83,7 +86,7 @@ func (t *table) print(out io.Writer) {
 	for _, r := range t.rows {
 		if r.title != "" {
 			fmt.Fprintf(w, "%s\t\t\t\t\n", r.title)
-			fmt.Fprintf(w, "  \treconciler\tcommand lines\tratio\tof which\n")
+			fmt.Fprintf(w, "  \t%s\tcommand lines\tratio\tof which\n", r.ours)
 			continue
 		}
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", r.what, r.ours, r.theirs, r.ratio, r.how)
