@@ -12,27 +12,26 @@ import (
 	"github.com/llm-config-manager/lcm/internal/kept"
 )
 
-// keep opens the verdicts on a folder that an earlier run kept, and what tells whether they still hold: nil if there
-// is nowhere to keep them. Only where that place was chosen it is a mistake.
+// keep looks at the folder, and opens the verdicts that an earlier run kept on what it holds. It goes on without where
+// there is nowhere to keep them, unless the place was chosen.
 func (o options) keep(ctx context.Context, dir string) (*gitrepo.Worktree, *check.Packs, error) {
 	packs := &check.Packs{}
-	if o.noCache {
-		return nil, packs, nil
+	var err error
+	if !o.noCache {
+		if packs.Program, err = kept.Program(); err == nil {
+			packs.Kept, err = o.verdicts(dir, packs.Program)
+		}
+		if err != nil && o.cache != "" {
+			return nil, nil, fmt.Errorf("--cache: %w", err)
+		}
 	}
-	work, err := gitrepo.Look(ctx, dir, judged)
-	if err == nil {
-		packs.Program, err = kept.Program()
+	if packs.Kept != nil {
+		if work, err := gitrepo.Look(ctx, dir, judged); err == nil {
+			return work, packs, nil
+		}
 	}
-	if err == nil {
-		packs.Kept, err = o.verdicts(dir, packs.Program)
-	}
-	switch {
-	case err == nil:
-		return work, packs, nil
-	case o.cache != "":
-		return nil, nil, fmt.Errorf("--cache: %w", err)
-	}
-	return nil, &check.Packs{}, ctx.Err()
+	work, err := gitrepo.List(ctx, dir, judged)
+	return work, &check.Packs{}, err
 }
 
 func (o options) verdicts(dir, program string) (*kept.Values, error) {

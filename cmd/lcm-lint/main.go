@@ -134,9 +134,7 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 		if work, packs, err = o.keep(ctx, dir); err != nil {
 			return err
 		}
-		if work != nil {
-			fsys.FS = work
-		}
+		fsys.FS = work
 	}
 	findings, looked, err := packs.Since(ctx, fsys, c.difference())
 	if err != nil {

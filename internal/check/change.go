@@ -80,9 +80,9 @@ func (r *Rules) addReferring(ctx context.Context, concerned map[lcm.Namespace]bo
 	return nil
 }
 
-// over is the same battery over another state of the repository.
+// over is the same battery, with the same rules of sealing, over another state of the repository.
 func (r *Rules) over(t *tree.Tree) *Rules {
-	return &Rules{tree: t, schema: r.schema, policy: r.policy, ownCUE: r.ownCUE, except: r.except, known: map[string][]diag.Finding{}}
+	return &Rules{tree: t, seals: r.seals, schema: r.schema, policy: r.policy, ownCUE: r.ownCUE, except: r.except, known: map[string][]diag.Finding{}}
 }
 
 // face is what those who refer to an entry see of it.

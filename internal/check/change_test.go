@@ -133,6 +133,26 @@ func TestDifferenceMisses(t *testing.T) {
 	}
 }
 
+// A new value is nobody else's concern, whoever refers to the service.
+func TestDifferenceStaysNear(t *testing.T) {
+	files := map[string]string{
+		chat + "development/a.sops.yaml":  strings.Replace(secret("chat", "a"), "\nspec:", "\n  sharedWith: [acme/shop/search]\nspec:", 1),
+		search + "development/model.yaml": model("/acme/shop/chat/a"),
+	}
+	base := repository(files)
+	files[chat+"base/greeting.yaml"] = config("value: Good day")
+	var packs Packs
+	_, scope, err := packs.Since(t.Context(), repository(files), difference(base, repository(files)))
+	if err != nil || scope.Namespaces != 2 || scope.Skipped != 1 {
+		t.Errorf("checked are %+v, %v; want the two of the service that changed, and the other skipped", scope, err)
+	}
+	files[chat+"development/a.sops.yaml"] = secret("chat", "a")
+	findings, scope, err := packs.Since(t.Context(), repository(files), difference(base, repository(files)))
+	if err != nil || scope.Skipped != 0 || len(findings) != 1 || findings[0].Rule != "ref/not-shared" {
+		t.Errorf("where a Secret is shared no more, found is %v, checked are %+v, %v", findings, scope, err)
+	}
+}
+
 // randomWorld changes a repository of four services of one project.
 type randomWorld struct {
 	rnd   *rand.Rand

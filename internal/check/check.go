@@ -46,6 +46,7 @@ type Rules struct {
 	policy *policy.Policy
 	ownCUE bool // the repository has constraints of its own
 	except leak.Exceptions
+	seals  *tree.SealRules
 	before *tree.Tree // what the linter compares with; nil: nothing
 	past   Past       // and what was before that; nil: not known
 
@@ -80,7 +81,7 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 		return nil, findings, nil
 	}
 	findings = append(findings, access(fsys, p.schema)...)
-	return &Rules{tree: t, schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, known: map[string][]diag.Finding{}}, findings, nil
+	return &Rules{tree: t, seals: t.SealRules(), schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.

@@ -16,7 +16,7 @@ func (r *Rules) envelope(d *tree.Document) []diag.Finding {
 	sops, _ := d.Value["sops"].(map[string]any)
 	e := envelope{doc: d}
 	e.settings(sops)
-	e.recipients(sops, r.tree.SealRules())
+	e.recipients(sops, r.seals)
 	return e.findings
 }
 

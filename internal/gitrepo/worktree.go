@@ -26,6 +26,7 @@ import (
 type Worktree struct {
 	fs.FS
 	repo    *Repo // nil if it is in none
+	unread  bool  // nothing is known of what the files hold
 	limits  Limits
 	dir     string // absolute
 	within  string // the folder in the work tree; "." for its root
@@ -68,13 +69,20 @@ func Look(ctx context.Context, dir string, names []string) (*Worktree, error) {
 	if errors.Is(err, ErrNoWorktree) {
 		err, index = nil, ""
 	}
-	if err == nil {
-		err = w.look(ctx, index, names)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return w, nil
+	return w, w.look(ctx, index, names)
+}
+
+// List is Look without a look at what the files hold.
+func List(ctx context.Context, dir string, names []string) (*Worktree, error) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worktree{dir: dir, within: ".", limits: Limits{}.withDefaults(), unread: true}
+	return w, w.look(ctx, "", names)
 }
 
 // Close releases the files that are held open.
@@ -148,7 +156,7 @@ func (w *Worktree) Open(name string) (fs.File, error) {
 	if !ok || !e.Mode().IsRegular() || e.bytes > w.limits.MaxBlobBytes {
 		return w.FS.Open(name)
 	}
-	f, err := w.FS.Open(name)
+	f, err := os.Open(w.onDisk(name)) // it was no link
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +182,9 @@ func (w *Worktree) ReadFile(name string) ([]byte, error) {
 
 // compare notes that a file does not hold what it did.
 func (w *Worktree) compare(name string, e *workEntry, data []byte) {
+	if w.unread {
+		return
+	}
 	h := sha1.New()
 	fmt.Fprintf(h, "blob %d\x00", len(data))
 	h.Write(data)

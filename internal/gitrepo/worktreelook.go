@@ -58,7 +58,9 @@ func (w *Worktree) look(ctx context.Context, indexFile string, names []string) e
 	if err := cmp.Or(l.group.Wait(), err); err != nil {
 		return err
 	}
-	w.root.sum()
+	if !w.unread {
+		w.root.sum()
+	}
 	return nil
 }
 
@@ -121,6 +123,9 @@ func (l *looker) file(e *workEntry, f found, name string, known []indexed) {
 		return
 	}
 	e.mode, e.bytes = f.mode, f.size
+	if l.unread {
+		return
+	}
 	if len(known) > 0 && known[0].name == f.name && l.index.knows(known[0], f.marks) {
 		e.id = known[0].id
 		return
