@@ -18,7 +18,10 @@ import (
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	roomy()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // The exit codes, as CI relies on them.
 const (
@@ -28,6 +31,15 @@ const (
 )
 
 var errFindings = errors.New("there are findings")
+
+// roomy lets the garbage wait: a run is short, and what it holds on to is bounded. Who set GOGC or GOMEMLIMIT has
+// their way.
+func roomy() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(192 << 20)
+	}
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

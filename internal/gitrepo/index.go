@@ -86,16 +86,35 @@ func (x *index) parse(data []byte, limits Limits) error {
 		return &LimitError{What: "the index of the work tree", Limit: int64(limits.MaxTreeEntries), Unit: "entries"}
 	}
 	p := indexParser{data: data[:len(data)-idSize], text: string(data), pos: indexHeader, version: version}
+	all := make([]indexed, 0, min(int(count), len(data)/indexFixed)) // of which each folder has a part, most of them in one piece
+	folder, begin := "", 0
+	done := func() {
+		if part := all[begin:len(all):len(all)]; len(part) > 0 {
+			if x.folders[folder] == nil {
+				x.folders[folder] = part
+			} else {
+				x.folders[folder] = append(x.folders[folder], part...)
+			}
+		}
+		begin = len(all)
+	}
 	for range count {
 		path, e, stage, err := p.next()
 		if err != nil {
 			return err
 		}
-		if i := strings.LastIndexByte(path, '/'); path != "" && stage == 0 {
-			e.name = path[i+1:]
-			x.folders[path[:max(i, 0)]] = append(x.folders[path[:max(i, 0)]], e)
+		if path == "" || stage != 0 {
+			continue
 		}
+		i := strings.LastIndexByte(path, '/')
+		if in := path[:max(i, 0)]; in != folder {
+			done()
+			folder = in
+		}
+		e.name = path[i+1:]
+		all = append(all, e)
 	}
+	done()
 	return nil
 }
 

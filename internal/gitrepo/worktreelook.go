@@ -97,14 +97,14 @@ func (l *looker) fill(f *workFolder, name string, entries []found, depth int) er
 	for i, d := range entries {
 		e := &f.entries[i]
 		e.name, e.kind = d.name, d.kind
-		below := path.Join(name, d.name)
 		if !d.kind.IsDir() {
 			for len(known) > 0 && known[0].name < d.name {
 				known = known[1:]
 			}
-			l.file(e, d, below, known)
+			l.file(e, d, name, known)
 			continue
 		}
+		below := path.Join(name, d.name)
 		e.mode, e.folder = ModeFolder, &workFolder{}
 		walk := func() error { return l.walk(e.folder, below, depth+1) }
 		if depth < 3 && l.group.TryGo(walk) {
@@ -118,7 +118,7 @@ func (l *looker) fill(f *workFolder, name string, entries []found, depth int) er
 }
 
 // file tells what a file holds: from the index, if it is as Git saw it last.
-func (l *looker) file(e *workEntry, f found, name string, known []indexed) {
+func (l *looker) file(e *workEntry, f found, folder string, known []indexed) {
 	if e.mode = ModeSubmodule; f.err != nil {
 		return
 	}
@@ -130,7 +130,7 @@ func (l *looker) file(e *workEntry, f found, name string, known []indexed) {
 		e.id = known[0].id
 		return
 	}
-	if id, err := l.hash(l.onDisk(name), f); err == nil {
+	if id, err := l.hash(l.onDisk(path.Join(folder, f.name)), f); err == nil {
 		e.id = id
 	}
 }
@@ -195,6 +195,8 @@ func (f *workFolder) tree() []treeEntry {
 	for i, e := range f.entries {
 		out[i] = treeEntry{name: e.name, mode: e.mode, id: e.id}
 	}
-	slices.SortFunc(out, compareEntries)
+	if !slices.IsSortedFunc(out, compareEntries) { // by name they are, which differs where a folder is
+		slices.SortFunc(out, compareEntries)
+	}
 	return out
 }
