@@ -53,6 +53,7 @@ var layers = map[string]string{
 	"internal/plan":                  "lcm diag state store",
 	"internal/check":                 "lcm diag canonjson dotprompt kept strictyaml tree trust schema policy leak policies/rego schemas/cue",
 	"internal/rule":                  "diag leak",
+	"internal/rule/hostile":          "rule", // tests alone
 	"internal/rule/page":             "rule",
 	"internal/forge":                 "lcm trust",
 	"internal/apply":                 "lcm plan store trust",

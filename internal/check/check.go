@@ -104,8 +104,8 @@ const maxModules = 256
 // files reads a flat folder of the repository's own modules. A folder that is absent has none.
 func files(fsys fs.FS, dir, ext string) (map[string][]byte, error) {
 	entries, err := fs.ReadDir(fsys, dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if errors.Is(err, fs.ErrNotExist) || err != nil && (!realFolder(fsys, path.Dir(dir)) || !realFolder(fsys, dir)) {
+		return nil, nil // absent, or the layout refuses what is there
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", dir, err)
@@ -124,6 +124,12 @@ func files(fsys fs.FS, dir, ext string) (map[string][]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// realFolder reports whether there is a folder by a name, and not a link to one.
+func realFolder(fsys fs.FS, dir string) bool {
+	entries, err := fs.ReadDir(fsys, path.Dir(dir))
+	return err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(dir) && e.IsDir() })
 }
 
 func digest(sets ...map[string][]byte) string {

@@ -21,6 +21,7 @@ var complete = [...]cue.Option{cue.Concrete(true), cue.Final(), cue.All()}
 // that shows at several places is told once, and one that another one hid is told too.
 const (
 	maxRounds     = 32
+	maxWork       = 6000 // values of the document that all rounds together go through, the first one apart
 	maxViolations = 100
 	maxSites      = 1000
 )
@@ -61,7 +62,7 @@ func (e *explainer) explain(def cue.Value, base int, value any) []Violation {
 	doc := clone(value)
 	var out []Violation
 	var told [][]string
-	for round := range maxRounds {
+	for round := range max(1, min(maxRounds, maxWork/count(value))) {
 		sites := e.sites(def.Unify(e.ctx.Encode(doc)), base, round)
 		sites = slices.DeleteFunc(sites, func(s site) bool {
 			return e.renamed[strings.Join(s.path, "\x00")] || slices.ContainsFunc(told, func(t []string) bool { return within(s.path, t) })

@@ -23,7 +23,7 @@ const (
 	MaxBytes   = 1 << 20
 	MaxDepth   = 64
 	MaxNodes   = 30_000
-	MaxEntries = 3_000 // of one mapping or list: CUE takes quadratic time over them
+	MaxEntries = 2_000 // of one mapping or list: CUE takes quadratic time over them
 )
 
 // Document is a parsed file. Value holds map[string]any, []any, string, int64, float64, bool or nil.

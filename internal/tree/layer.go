@@ -69,7 +69,7 @@ func readLayer(fsys fs.FS, ns lcm.Namespace, some *part) *layer {
 		broken: map[string]bool{}, brokenPartials: map[string]bool{},
 	}
 	dir := layerDir(ns.Service, ns.Environment)
-	entries, f := list(fsys, dir)
+	entries, f := listBounded(fsys, dir)
 	if f != nil {
 		l.findings = append(l.findings, *f)
 	}

@@ -33,7 +33,7 @@ func (l *layout) refuse(path, rule, format string, args ...any) {
 
 // list returns the entries of a folder that are folders and plain files.
 func (l *layout) list(dir string) []fs.DirEntry {
-	entries, f := list(l.fsys, dir)
+	entries, f := listBounded(l.fsys, dir)
 	if f != nil {
 		l.findings = append(l.findings, *f)
 	}
