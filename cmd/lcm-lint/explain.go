@@ -59,7 +59,7 @@ func chosen(what string) ([]rule.Rule, error) {
 	if group := slices.DeleteFunc(slices.Clone(all), func(r rule.Rule) bool { return !strings.HasPrefix(r.ID, what+"/") }); len(group) > 0 {
 		return group, nil
 	}
-	if near := diag.Nearest(what, append(rule.IDs(), "all")); near != "" {
+	if near := diag.Nearest(what, words()); near != "" {
 		return nil, fmt.Errorf("there is no rule %q; did you mean %s?", what, near)
 	}
 	hint := "--explain all lists all"
@@ -67,6 +67,15 @@ func chosen(what string) ([]rule.Rule, error) {
 		hint += "; of the repository's own, name its folder after it"
 	}
 	return nil, fmt.Errorf("there is no rule %q: %s", what, hint)
+}
+
+// words lists what --explain understands.
+func words() []string {
+	words := append(rule.IDs(), "all")
+	for _, g := range rule.Groups() {
+		words = append(words, g.Name)
+	}
+	return words
 }
 
 // told is a rule as --explain writes it in JSON.

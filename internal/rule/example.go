@@ -226,9 +226,29 @@ func (r Repository) Write(dir string) error {
 
 var canary = regexp.MustCompile(`(?i)[^\s'",:]*canary[^\s'",:]*`)
 
-// Secrets lists what stands for the value of a secret in the example: every word with canary in it, and what the
+// piece is how much of a secret's value tells it, in bytes.
+const piece = 10
+
+// Leaks reports whether a text repeats a value of a secret in the example, or a piece of one. Pieces without a digit
+// are none: they are words, such as the name of a service.
+func (e *Example) Leaks(text string) bool {
+	if canary.MatchString(text) {
+		return true
+	}
+	for _, value := range e.values() {
+		for i := range max(1, len(value)-piece+1) {
+			p := value[i:min(len(value), i+piece)]
+			if strings.ContainsAny(p, "0123456789") && strings.Contains(text, p) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// values lists what stands for the value of a secret in the example: every word with canary in it, and what the
 // catalogue takes from internal/leak.
-func (e *Example) Secrets() []string {
+func (e *Example) values() []string {
 	values := slices.Clone(e.secrets)
 	for _, data := range e.files {
 		values = append(values, canary.FindAllString(string(data), -1)...)

@@ -197,3 +197,14 @@ func TestExplanationsShowNoCredential(t *testing.T) {
 		}
 	}
 }
+
+func TestLeaks(t *testing.T) {
+	e := &Example{files: map[string][]byte{"a": []byte("key: sk-Canary0123456789 and more")}, secrets: []string{"abcdefgh1jklmnop"}}
+	for text, want := range map[string]bool{
+		"x sk-Canary0123456789 y": true, "0123456789": true, "…ary0123456…": true, "a CANARY": true, "and more": false, "efgh1jklmn": true, "efgh1jklm": false, "": false,
+	} {
+		if e.Leaks(text) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+}
