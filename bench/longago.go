@@ -100,12 +100,21 @@ func (h *history) publish(ctx context.Context, git, dir string) error {
 	if _, err := run(ctx, dir, git, "-C", "origin.git", "repack", "-adfq", "--window=10", "--depth=50"); err != nil {
 		return err
 	}
-	m, err := gitrepo.OpenMirror(gitrepo.Config{URL: origin, Branch: "main", Dir: filepath.Join(dir, "mirror.git")})
+	m, err := mirrorOf(dir)
 	if err != nil {
 		return err
 	}
 	_, err = m.Fetch(ctx)
 	return errors.Join(err, m.Close())
+}
+
+// mirrorOf opens, or makes, the mirror of the history in a folder, as the daemon does.
+func mirrorOf(dir string) (*gitrepo.Repo, error) {
+	origin, err := filepath.Abs(filepath.Join(dir, "origin.git"))
+	if err != nil {
+		return nil, err
+	}
+	return gitrepo.OpenMirror(gitrepo.Config{URL: origin, Branch: "main", Dir: filepath.Join(dir, "mirror.git")})
 }
 
 // showSignatures has git verify the newest commits, and demands that it finds each signature good.

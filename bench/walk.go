@@ -48,7 +48,7 @@ func (b *bench) walkHistory(ctx context.Context, out io.Writer, dir string) erro
 	if err := json.Unmarshal(data, &r); err != nil {
 		return err
 	}
-	m, err := gitrepo.Open(filepath.Join(dir, "mirror.git"), gitrepo.Limits{})
+	m, err := mirrorOf(dir)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package gitrepo
 
 import (
+	"errors"
 	"io"
 	"os"
+	"slices"
 )
 
 // Blocks of packs that a reader keeps. What is read together lies together in a pack, so that most
@@ -40,6 +42,38 @@ func (r *fileReader) seekFile(f *os.File) {
 }
 
 func (r *fileReader) pos() int64 { return r.next - int64(len(r.buf)) }
+
+// maxHead is more than the head of an entry takes: its size, and the place or the id of its base.
+const maxHead = 40
+
+// peek shows the next bytes, maxHead unless the pack ends before, without taking them.
+func (r *fileReader) peek() ([]byte, error) {
+	if len(r.buf) == 0 {
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.buf) >= maxHead {
+		return r.buf, nil
+	}
+	rest, err := r.block(r.next / blockSize) // what was read so far ends with a block, or the pack
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.buf, nil
+	}
+	return slices.Concat(r.buf, rest[:min(len(rest), maxHead)]), err
+}
+
+// skip takes bytes that were peeked at.
+func (r *fileReader) skip(n int) error {
+	for n > len(r.buf) {
+		n -= len(r.buf)
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	r.buf = r.buf[n:]
+	return nil
+}
 
 func (r *fileReader) fill() (err error) {
 	if r.p == nil {

@@ -47,14 +47,30 @@ func (h *objectHasher) sum(t plumbing.ObjectType, data []byte) (id plumbing.Hash
 	return h.end()
 }
 
+// quickHasher computes ids of objects that objectHasher has seen before: only damage is looked for.
+type quickHasher struct{ hash.Hash }
+
+func (h quickHasher) matches(id plumbing.Hash, t plumbing.ObjectType, data []byte) bool {
+	h.Reset()
+	h.Write(objectHead(t, int64(len(data))))
+	h.Write(data)
+	var got plumbing.Hash
+	h.Sum(got[:0])
+	return got == id
+}
+
 // start begins an object, whose bytes are then to be written to h.
 func (h *objectHasher) start(t plumbing.ObjectType, size int64) {
 	h.Reset()
-	var buf [32]byte
-	head := append(buf[:0], t.String()...)
+	h.Write(objectHead(t, size))
+}
+
+// objectHead is "blob 12\x00".
+func objectHead(t plumbing.ObjectType, size int64) []byte {
+	head := append(make([]byte, 0, 32), t.String()...)
 	head = append(head, ' ')
 	head = strconv.AppendInt(head, size, 10)
-	h.Write(append(head, 0))
+	return append(head, 0)
 }
 
 // end gives the id of the object; false if a collision attack shows.

@@ -221,6 +221,10 @@ func (d dirEntry) IsDir() bool                { return d.entry.folder() }
 func (d dirEntry) Type() fs.FileMode          { return fileMode(d.entry.mode).Type() }
 func (d dirEntry) Info() (fs.FileInfo, error) { return d.tree.describe(d.entry) }
 
+// Mode and ContentID are those of Info, which has to look for the size of a file.
+func (d dirEntry) Mode() fs.FileMode { return fileMode(d.entry.mode) }
+func (d dirEntry) ContentID() string { return d.entry.id.String() }
+
 type openFile struct {
 	info fileInfo
 	*bytes.Reader

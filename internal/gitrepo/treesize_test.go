@@ -13,7 +13,7 @@ import (
 
 // What Diff notes of a tree's size must not make Check say other than when it counts.
 func TestSizeFollowsDifferences(t *testing.T) {
-	limits := Limits{MaxTreeEntries: 50, MaxDepth: 6}
+	limits := Limits{MaxTreeEntries: 40, MaxDepth: 6}
 	dir := filepath.Join(t.TempDir(), "r.git")
 	repo, err := Init(dir)
 	if err != nil {
@@ -30,7 +30,7 @@ func TestSizeFollowsDifferences(t *testing.T) {
 	var before *Tree
 	verdicts := map[bool]int{}
 	for n := range 400 {
-		depth := 1 + random.IntN(6)
+		depth := 1 + random.IntN(5) + random.IntN(12)/11
 		deletes := random.IntN(8) > 2
 		path := string("de"[random.IntN(2)]) + strings.Repeat("/d", depth-1) + "/" + fmt.Sprint(random.IntN(3))
 		e.Files = map[string][]byte{path: fmt.Append(nil, n), "kept": []byte("k")}

@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"compress/zlib"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
@@ -27,13 +28,14 @@ var (
 // reader holds what one reading goroutine needs, for reuse.
 type reader struct {
 	hasher  *objectHasher
+	quick   quickHasher
 	src     fileReader
 	inflate io.ReadCloser // also a zlib.Resetter
 	one     [1]byte
 }
 
 func newReader() *reader {
-	return &reader{hasher: newObjectHasher()}
+	return &reader{hasher: newObjectHasher(), quick: quickHasher{sha1.New()}}
 }
 
 // entry is the head of an object in a pack.
@@ -48,16 +50,22 @@ type entry struct {
 // entryAt reads the head of the entry at offset, leaving rd.src at its compressed bytes.
 func (rd *reader) entryAt(p *pack, offset int64) (e entry, err error) {
 	rd.src.seekPack(p, offset)
-	c, err := rd.src.ReadByte()
+	head, err := rd.src.peek()
 	if err != nil {
 		return e, err
 	}
+	n := 0
+	next := func() (c byte) {
+		if n < len(head) {
+			c = head[n]
+		}
+		n++
+		return c
+	}
+	c := next()
 	e.t, e.size = plumbing.ObjectType(c>>4&7), int64(c&15)
 	for shift := 4; c&0x80 != 0; shift += 7 {
-		if c, err = rd.src.ReadByte(); err != nil {
-			return e, err
-		}
-		if shift > 53 {
+		if c = next(); shift > 53 {
 			return e, errDamaged
 		}
 		e.size |= int64(c&0x7f) << shift
@@ -65,31 +73,32 @@ func (rd *reader) entryAt(p *pack, offset int64) (e entry, err error) {
 	switch e.t {
 	case plumbing.CommitObject, plumbing.TreeObject, plumbing.BlobObject, plumbing.TagObject:
 	case plumbing.OFSDeltaObject:
-		e.base, err = rd.distance()
-		if e.base = offset - e.base; err == nil && (e.base <= 0 || e.base >= offset) {
-			err = errDamaged
+		if e.base = offset - distance(next); e.base <= 0 || e.base >= offset {
+			return e, errDamaged
 		}
 	case plumbing.REFDeltaObject:
-		_, err = io.ReadFull(&rd.src, e.ref[:])
+		for i := range e.ref {
+			e.ref[i] = next()
+		}
 	default:
-		err = errDamaged
+		return e, errDamaged
 	}
-	e.data = rd.src.pos()
-	return e, err
+	if n > len(head) {
+		return e, io.ErrUnexpectedEOF
+	}
+	e.data = offset + int64(n)
+	return e, rd.src.skip(n)
 }
 
-// distance reads how far back the base of a delta is.
-func (rd *reader) distance() (int64, error) {
-	c, err := rd.src.ReadByte()
+// distance reads how far back the base of a delta is: at most 2^56.
+func distance(next func() byte) int64 {
+	c := next()
 	n := int64(c & 0x7f)
-	for c&0x80 != 0 && err == nil {
-		if n >= 1<<48 {
-			return 0, errDamaged
-		}
-		c, err = rd.src.ReadByte()
+	for c&0x80 != 0 && n < 1<<48 {
+		c = next()
 		n = (n+1)<<7 | int64(c&0x7f)
 	}
-	return n, err
+	return n
 }
 
 // body inflates exactly size bytes from where rd.src is.

@@ -69,18 +69,15 @@ func (p *part) shows(base string) bool {
 
 // document returns a parsed file, from what is kept if its entry tells what it holds.
 func (p *part) document(path string, e fs.DirEntry, parse func() (*Document, []diag.Finding, int)) (*Document, []diag.Finding) {
-	var held content
-	if info, err := e.Info(); p != nil && err == nil {
-		held, _ = info.(content)
-	}
-	if held == nil {
+	held, ok := e.(content)
+	if p == nil || !ok {
 		d, findings, _ := parse()
 		return d, findings
 	}
 	return p.kept.get(keptFile{path, held.ContentID()}, parse)
 }
 
-// content is a file of which it is known what it holds, without reading it: files with the same id
+// content is an entry of a folder of which it is known what it holds, without reading it: files with the same id
 // hold the same.
 type content interface{ ContentID() string }
 

@@ -48,11 +48,15 @@ func mode(path string, e fs.DirEntry) *diag.Finding {
 	case t != 0:
 		return refuse("this is a submodule, a device or another special file")
 	}
-	info, err := e.Info()
-	if err != nil {
-		return unreadable(path, err)
+	m, ok := e.(interface{ Mode() fs.FileMode }) // as a tree of Git has at hand
+	if !ok {
+		info, err := e.Info()
+		if err != nil {
+			return unreadable(path, err)
+		}
+		m = info
 	}
-	if info.Mode()&0o111 != 0 {
+	if m.Mode()&0o111 != 0 {
 		return refuse("this file is executable")
 	}
 	return nil
