@@ -69,15 +69,27 @@ func (p *part) shows(base string) bool {
 
 // document returns a parsed file, from what is kept if its entry tells what it holds.
 func (p *part) document(path string, e fs.DirEntry, parse func() (*Document, []diag.Finding, int)) (*Document, []diag.Finding) {
-	held, ok := e.(content)
-	if p == nil || !ok {
+	held := contentOf(e)
+	if p == nil || held == nil {
 		d, findings, _ := parse()
 		return d, findings
 	}
 	return p.kept.get(keptFile{path, held.ContentID()}, parse)
 }
 
-// content is an entry of a folder of which it is known what it holds, without reading it: files with the same id
+// contentOf asks an entry, or else what it tells of its file; nil if neither knows.
+func contentOf(e fs.DirEntry) content {
+	held, ok := e.(content)
+	if ok {
+		return held
+	}
+	if info, err := e.Info(); err == nil {
+		held, _ = info.(content)
+	}
+	return held
+}
+
+// content is a file of which it is known what it holds, without reading it: files with the same id
 // hold the same.
 type content interface{ ContentID() string }
 
