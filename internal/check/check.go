@@ -52,6 +52,7 @@ type Rules struct {
 
 	mu         sync.Mutex
 	known, old map[string][]diag.Finding // what was found in a file, whatever the environment
+	most       int                       // how many are kept of these; 0: maxKnown
 
 	others others
 	widely bool // see Widely

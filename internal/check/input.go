@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"sync"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -61,6 +62,7 @@ func (r *Rules) input(e *tree.Entry, f facts) (in policy.Input, ok bool) {
 type others struct {
 	mu         sync.Mutex
 	known, old map[lcm.Namespace]*other
+	most       int // how many are kept; 0: maxOthers
 }
 
 type other struct {
@@ -79,7 +81,7 @@ func (o *others) facts(t *tree.Tree, ns lcm.Namespace) facts {
 		if known, ok = o.old[ns]; !ok {
 			known = &other{}
 		}
-		if len(o.known) >= maxOthers || o.known == nil {
+		if len(o.known) >= cmp.Or(o.most, maxOthers) || o.known == nil {
 			o.old, o.known = o.known, map[lcm.Namespace]*other{}
 		}
 		o.known[ns] = known

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -76,7 +77,7 @@ func (r *Rules) once(key string, find func() []diag.Finding) []diag.Finding {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.known) >= maxKnown {
+	if len(r.known) >= cmp.Or(r.most, maxKnown) {
 		r.old, r.known = r.known, map[string][]diag.Finding{}
 	}
 	r.known[key] = known
