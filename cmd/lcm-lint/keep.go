@@ -14,24 +14,23 @@ import (
 
 // keep looks at the folder, and opens the verdicts that an earlier run kept on what it holds. It goes on without where
 // there is nowhere to keep them, unless the place was chosen.
-func (o options) keep(ctx context.Context, dir string) (*gitrepo.Worktree, *check.Packs, error) {
-	packs := &check.Packs{}
-	var err error
+func (o options) keep(ctx context.Context, dir string, packs *check.Packs) (*gitrepo.Worktree, error) {
 	if !o.noCache {
+		var err error
 		if packs.Program, err = kept.Program(); err == nil {
 			packs.Kept, err = o.verdicts(dir, packs.Program)
 		}
 		if err != nil && o.cache != "" {
-			return nil, nil, fmt.Errorf("--cache: %w", err)
+			return nil, fmt.Errorf("--cache: %w", err)
 		}
 	}
 	if packs.Kept != nil {
 		if work, err := gitrepo.Look(ctx, dir, judged); err == nil {
-			return work, packs, nil
+			return work, nil
 		}
+		packs.Kept = nil
 	}
-	work, err := gitrepo.List(ctx, dir, judged)
-	return work, &check.Packs{}, err
+	return gitrepo.List(ctx, dir, judged)
 }
 
 func (o options) verdicts(dir, program string) (*kept.Values, error) {

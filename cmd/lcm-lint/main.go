@@ -15,7 +15,6 @@ import (
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
-	"github.com/llm-config-manager/lcm/internal/gitrepo"
 )
 
 func main() {
@@ -132,6 +131,8 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 			return err
 		}
 	}
+	packs := &check.Packs{}
+	go packs.Prepare(ctx, fsys)
 	var c *change
 	if o.base != "" {
 		if c, err = since(ctx, dir, o.base); err != nil {
@@ -140,13 +141,10 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 		defer c.work.Close()
 		fsys.FS = c.work
 	}
-	packs := &check.Packs{}
 	if c == nil {
-		var work *gitrepo.Worktree
-		if work, packs, err = o.keep(ctx, dir); err != nil {
+		if fsys.FS, err = o.keep(ctx, dir, packs); err != nil {
 			return err
 		}
-		fsys.FS = work
 	}
 	findings, looked, err := packs.Since(ctx, fsys, c.difference())
 	if err != nil {

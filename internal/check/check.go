@@ -58,6 +58,21 @@ type Rules struct {
 	widely bool // see Widely
 }
 
+// Prepare compiles what Rules will need, while its caller finds out what there is to check. What is wrong Rules says.
+func (p *Packs) Prepare(ctx context.Context, fsys fs.FS) {
+	ownCUE, err := files(fsys, "schemas/cue", ".cue")
+	if err != nil {
+		return
+	}
+	ownRego, err := files(fsys, "policies/rego", ".rego")
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.compile(ctx, ownCUE, ownRego)
+}
+
 // Rules returns the battery for a revision, and what is wrong with the repository as a whole: its own
 // schemas and policies, its trust and access policies. Rules is nil if it can't be built. t may be nil.
 func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []diag.Finding, error) {

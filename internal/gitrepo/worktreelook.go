@@ -21,6 +21,7 @@ import (
 type workFolder struct {
 	entries []workEntry // by name
 	err     error       // why it could not be listed
+	id      plumbing.Hash
 }
 
 // looker walks over a work tree.
@@ -94,6 +95,7 @@ func (l *looker) fill(f *workFolder, name string, entries []found, depth int) er
 		inTree = ""
 	}
 	known := l.index.folders[inTree]
+	leaf := true
 	for i, d := range entries {
 		e := &f.entries[i]
 		e.name, e.kind = d.name, d.kind
@@ -105,7 +107,7 @@ func (l *looker) fill(f *workFolder, name string, entries []found, depth int) er
 			continue
 		}
 		below := path.Join(name, d.name)
-		e.mode, e.folder = ModeFolder, &workFolder{}
+		leaf, e.mode, e.folder = false, ModeFolder, &workFolder{}
 		walk := func() error { return l.walk(e.folder, below, depth+1) }
 		if depth < 3 && l.group.TryGo(walk) {
 			continue
@@ -113,6 +115,9 @@ func (l *looker) fill(f *workFolder, name string, entries []found, depth int) er
 		if err := walk(); err != nil {
 			return err
 		}
+	}
+	if leaf && !l.unread {
+		f.sum() // here, beside others
 	}
 	return nil
 }
@@ -167,6 +172,9 @@ func (l *looker) hash(file string, f found) (id plumbing.Hash, err error) {
 // sum gives every folder the id that Git would give its tree, or none if something in it has none. These ids only
 // say what is the same as in a commit or at another time, so that hostile collisions win nothing.
 func (f *workFolder) sum() plumbing.Hash {
+	if !f.id.IsZero() {
+		return f.id
+	}
 	whole := f.err == nil
 	for i := range f.entries {
 		e := &f.entries[i]
@@ -186,7 +194,8 @@ func (f *workFolder) sum() plumbing.Hash {
 	h := sha1.New()
 	fmt.Fprintf(h, "tree %d\x00", len(buf))
 	h.Write(buf)
-	return plumbing.Hash(h.Sum(nil))
+	h.Sum(f.id[:0])
+	return f.id
 }
 
 // tree returns the entries as a tree object has them, in Git's order.
