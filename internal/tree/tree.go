@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -85,7 +86,11 @@ func (l *layout) settings(root map[string]bool) *Settings {
 }
 
 func (l *layout) sealRules(root map[string]bool) *SealRules {
-	if !root[SealRulesFile] { // no mistake, unless there are Secrets
+	if !root[SealRulesFile] {
+		if i := slices.IndexFunc(l.findings, func(f diag.Finding) bool { return strings.EqualFold(f.File, SealRulesFile) }); i >= 0 {
+			return &SealRules{wrong: l.findings[i : i+1 : i+1]} // it is there, as what it must not be
+		}
+		// No mistake, unless there are Secrets.
 		return &SealRules{wrong: []diag.Finding{diag.Errorf(start(SealRulesFile), "layout/missing",
 			"the file is missing, and there are Secrets: write a rule that names who can open them")}}
 	}
