@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"bytes"
 	"compress/zlib"
 	"crypto/sha1"
 	"errors"
@@ -31,6 +32,7 @@ type reader struct {
 	quick   quickHasher
 	src     fileReader
 	inflate io.ReadCloser // also a zlib.Resetter
+	block   bytes.Reader  // what is left of a block: inflating is quickest from memory
 	one     [1]byte
 }
 
@@ -103,6 +105,15 @@ func distance(next func() byte) int64 {
 
 // body inflates exactly size bytes from where rd.src is.
 func (rd *reader) body(size int64) ([]byte, error) {
+	begin := rd.src.pos()
+	rd.block.Reset(rd.src.buf)
+	if err := rd.startAt(&rd.block); err == nil {
+		if out, err := rd.rest(size); err == nil {
+			return out, nil
+		}
+	}
+	// It goes on in the next block, or is damaged.
+	rd.src.seekPack(rd.src.p, begin)
 	if err := rd.start(); err != nil {
 		return nil, err
 	}
@@ -122,12 +133,14 @@ func (rd *reader) rest(size int64) ([]byte, error) {
 	return out, nil
 }
 
-func (rd *reader) start() (err error) {
+func (rd *reader) start() error { return rd.startAt(&rd.src) }
+
+func (rd *reader) startAt(src io.Reader) (err error) {
 	if rd.inflate == nil {
-		rd.inflate, err = zlib.NewReader(&rd.src)
+		rd.inflate, err = zlib.NewReader(src)
 		return err
 	}
-	return rd.inflate.(zlib.Resetter).Reset(&rd.src, nil)
+	return rd.inflate.(zlib.Resetter).Reset(src, nil)
 }
 
 // unpack returns the object at offset of a pack, its deltas applied.
@@ -220,7 +233,7 @@ func deltaSize(delta []byte) (int64, error) {
 	return n, nil
 }
 
-// begins reads the first bytes of a commit as it is packed, unchecked; nothing if they do not stand there as they are.
+// begins reads the first bytes of a commit that is packed, unchecked; nothing if it is not.
 func (o *objects) begins(id plumbing.Hash, size int) (data []byte, err error) {
 	defer contain(&err)
 	p, offset, ok := o.find(id)
@@ -229,16 +242,11 @@ func (o *objects) begins(id plumbing.Hash, size int) (data []byte, err error) {
 	}
 	rd := o.pool.Get().(*reader)
 	defer o.pool.Put(rd)
-	e, err := rd.entryAt(p, offset)
-	if err != nil || e.t != plumbing.CommitObject || e.size < int64(size) {
+	t, data, err := o.unpack(rd, p, offset, o.limits.MaxCommitBytes)
+	if err != nil || t != plumbing.CommitObject {
 		return nil, err
 	}
-	if err := rd.start(); err != nil {
-		return nil, err
-	}
-	data = make([]byte, size)
-	_, err = io.ReadFull(rd.inflate, data)
-	return data, err
+	return data[:min(size, len(data))], nil
 }
 
 // size gives the type and the size of an object without reading it whole.
