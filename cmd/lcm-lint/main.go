@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -146,6 +148,9 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 			return err
 		}
 	}
+	if packs.Now, err = clock(); err != nil {
+		return err
+	}
 	findings, looked, err := packs.Since(ctx, fsys, c.difference())
 	if err != nil {
 		return err
@@ -167,6 +172,19 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 		return errFindings
 	}
 	return nil
+}
+
+// clock is the time, or the one that SOURCE_DATE_EPOCH says it is (reproducible-builds.org/specs/source-date-epoch).
+func clock() (func() time.Time, error) {
+	text := os.Getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return time.Now, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("SOURCE_DATE_EPOCH must be a number of seconds since 1970, not %.40q", text)
+	}
+	return func() time.Time { return time.Unix(seconds, 0) }, nil
 }
 
 // repository opens the folder; links that lead out of it are not followed.

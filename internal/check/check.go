@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/kept"
@@ -29,6 +30,9 @@ import (
 // Packs compiles schemas and policies, and keeps what it compiled last, or why it could not: most
 // revisions change neither. The zero value is ready.
 type Packs struct {
+	// Now is the clock by which Secrets grow old; nil: their age is not looked at.
+	Now func() time.Time
+
 	Kept    *kept.Values // where verdicts are kept between runs; nil: nowhere
 	Program string       // names the program that judges, for what is kept: another may judge otherwise
 
@@ -46,6 +50,7 @@ type Rules struct {
 	policy *policy.Policy
 	ownCUE bool // the repository has constraints of its own
 	except leak.Exceptions
+	clock  func() time.Time
 	seals  *tree.SealRules
 	before *tree.Tree // what the linter compares with; nil: nothing
 	past   Past       // and what was before that; nil: not known
@@ -97,7 +102,7 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 		return nil, findings, nil
 	}
 	findings = append(findings, access(fsys, p.schema)...)
-	return &Rules{tree: t, seals: t.SealRules(), schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, known: map[string][]diag.Finding{}}, findings, nil
+	return &Rules{tree: t, seals: t.SealRules(), schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.

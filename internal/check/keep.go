@@ -90,7 +90,7 @@ func (k *keeper) put(groups [][]lcm.Namespace, verdicts []*verdict) {
 			continue
 		}
 		s := groups[i][0].Service
-		now := verdict{Findings: v.Findings, Services: reached(direct, s)}
+		now := verdict{Findings: v.Findings, Due: v.Due, Services: reached(direct, s)}
 		key, ok := k.key(s)
 		if ok {
 			now.Others, ok = k.others(now.Services)

@@ -14,6 +14,7 @@ import (
 // verdict is what was found in a service.
 type verdict struct {
 	Findings []diag.Finding `json:"findings,omitempty"`
+	Due      []due          `json:"due,omitempty"` // findings, when their time has come
 	// Services are the others that its references lead to, and Others what these held then: beside its own
 	// documents and what is the same for all, nothing else has a say.
 	Services []lcm.Service `json:"services,omitempty"`
@@ -43,6 +44,7 @@ func (r *Rules) services(ctx context.Context, namespaces []lcm.Namespace, k *kee
 	k.put(groups, verdicts)
 	for _, v := range verdicts {
 		findings = append(findings, v.Findings...)
+		findings = append(findings, begun(v.Due, r.clock)...)
 	}
 	return findings, nil
 }
@@ -68,6 +70,7 @@ func (r *Rules) service(ctx context.Context, namespaces []lcm.Namespace) *verdic
 		resolved := r.tree.Resolve(ns)
 		v.Findings = append(v.Findings, resolved.Findings...)
 		v.Findings = append(v.Findings, r.Namespace(ctx, resolved, r.before, nil)...)
+		v.Due = append(v.Due, dues(resolved)...)
 		for _, s := range resolved.Services {
 			if !slices.Contains(v.Services, s) {
 				v.Services = append(v.Services, s)

@@ -215,7 +215,7 @@ func newDaemon(t *testing.T) *daemon {
 	r, err := New(Config{Repository: "acme-config", Branch: "main", Tenants: []string{"*"}, Introduction: "0000000000000000000000000000000000000000", Repo: mirror,
 		State: db, Opener: opener, Targets: targets, Key: key})
 	must(err)
-	return &daemon{Reconciler: r, origin: origin}
+	return &daemon{Reconciler: r, origin: origin, linter: check.Packs{Now: r.Now}}
 }
 
 // judge makes a repository the daemon's whole history, and lets it make a pass over that. It returns the objects, too.

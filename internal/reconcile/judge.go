@@ -70,6 +70,7 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	known.Past = past
 	checked := rules.Namespace(ctx, resolved, before, known)
 	j.findings = slices.Concat(j.findings, checked, unsaid(more, checked))
+	j.findings = append(j.findings, rules.Overdue(resolved)...)
 	j.findings = append(j.findings, r.outside(ns)...)
 	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()

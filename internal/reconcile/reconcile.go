@@ -73,6 +73,7 @@ func New(cfg Config) (*Reconciler, error) {
 		cfg.Now = time.Now
 	}
 	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	r.packs.Now = cfg.Now
 	for name, t := range cfg.Targets {
 		r.stores[name], r.unasked[name] = t.Target, errNotYet
 	}
