@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // lint measures the linter over the work tree, beside cue vet and conftest test over the same documents; theirs are left
@@ -22,6 +21,10 @@ func (b *bench) lint(ctx context.Context, w *world, c *commands) error {
 	} else if err != nil {
 		return err
 	}
+	return b.lintTree(ctx, w, c, program)
+}
+
+func (b *bench) lintTree(ctx context.Context, w *world, c *commands, program string) error {
 	b.table.group(fmt.Sprintf("a work tree of %d documents", w.documents()), "lcm-lint")
 	theirs, err := b.lintCold(ctx, w, c, program)
 	if err != nil {
@@ -49,7 +52,11 @@ func (w *world) checkOut(ctx context.Context, tools string) error {
 // lintCold measures runs that know nothing; of two the faster counts, ours and theirs.
 func (b *bench) lintCold(ctx context.Context, w *world, c *commands, program string) (theirs parts, err error) {
 	var ours cost
-	for i := range coldRounds {
+	rounds := coldRounds
+	if c == nil {
+		rounds = 1 // its memory counts
+	}
+	for i := range rounds {
 		got, err := run(ctx, w.path("work"), program, "--no-cache")
 		if err != nil {
 			return nil, err
@@ -158,18 +165,19 @@ func (b *bench) lintRounds(ctx context.Context, w *world, program string, before
 	return costs, nil
 }
 
-// lintAlone measures the linter over a repository of a size that only it is measured on.
+// lintAlone measures the linter over a repository of a size that only it is measured on, by itself.
 func (b *bench) lintAlone(ctx context.Context, dir string, documents int) error {
-	start := time.Now()
-	fmt.Fprintf(os.Stderr, "making a repository of %d documents for the linter alone ...\n", documents)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	w, err := newWorld(dir, documents, 0)
+	program, err := absolute(b.linter)
 	if err != nil {
 		return err
 	}
-	defer w.repo.Close()
-	fmt.Fprintf(os.Stderr, "measuring it (made in %s) ...\n", short(time.Since(start)))
-	return b.lint(ctx, w, nil)
+	fmt.Fprintf(os.Stderr, "making a work tree of %d documents for the linter alone ...\n", documents)
+	w, err := b.newWorkTree(ctx, dir, documents)
+	if errors.Is(err, errNotInstalled) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "measuring it ...")
+	return b.lintTree(ctx, w, nil, program)
 }
