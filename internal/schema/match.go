@@ -20,6 +20,14 @@ func matchKeys(secretType string, data map[string]any) []Violation {
 		if _, err := tls.X509KeyPair(text("certificate"), text("private_key")); err != nil {
 			return no("private_key", "private_key does not belong to the certificate, or one of the two cannot be read")
 		}
+	case "jwt-signing-key":
+		if algorithm, _ := data["algorithm"].(string); data["private_key"] != nil && !signs(algorithm, text("private_key")) {
+			return no("private_key", "private_key cannot be read, or is none that this algorithm signs with: RS and PS take RSA of at least 2048 bits, ES256, ES384 and ES512 the curves P-256, P-384 and P-521, EdDSA Ed25519")
+		}
+	case "gcp":
+		if !isServiceAccount(text("service_account_json")) {
+			return no("service_account_json", "service_account_json must be the JSON of a key file, with its type")
+		}
 	case "ssh":
 		public, _, _, _, err := ssh.ParseAuthorizedKey(text("public_key"))
 		if err != nil {

@@ -124,6 +124,8 @@ func TestOpened(t *testing.T) {
 		{"aws", "access_key_id", canary, "access_key_id", "pattern"},
 		{"aws", "role_arn", canary, "role_arn", "pattern"},
 		{"azure", "tenant_id", canary, "tenant_id", "pattern"},
+		{"gcp", "service_account_json", `{"type": "` + canary + `"` + "}}", "service_account_json", "conflict"},
+		{"gcp", "service_account_json", `{"x": "` + canary + `"}`, "service_account_json", "conflict"},
 		{"gcp", "service_account_json", canary, "service_account_json", "pattern"},
 		{"gcp", "service_account_json", map[string]any{"x": canary}, "service_account_json", "type"},
 	} {
@@ -236,4 +238,20 @@ func spoil(doc map[string]any) map[string]any {
 		return canary + "\n"
 	}
 	return walk(doc).(map[string]any)
+}
+
+// TestSigningKey: the key is one that the algorithm signs with.
+func TestSigningKey(t *testing.T) {
+	s := newSchema(t, nil)
+	_, p256 := newCertificate(t)
+	for algorithm, right := range map[string]bool{"ES256": true, "ES384": false, "RS256": false, "EdDSA": false} {
+		v := s.CheckOpened("jwt-signing-key", map[string]any{"algorithm": algorithm, "private_key": p256})
+		if right != (len(v) == 0) {
+			t.Errorf("%s: %+v", algorithm, v)
+		}
+	}
+	broken := "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n"
+	if v := s.CheckOpened("jwt-signing-key", map[string]any{"algorithm": "ES256", "private_key": broken}); len(v) != 1 || strings.Contains(fmt.Sprint(v), canary) {
+		t.Error(v)
+	}
 }
