@@ -18,7 +18,7 @@ func parse(id string, data []byte) (Rule, error) {
 	a := txtar.Parse(data)
 	head, prose, _ := strings.Cut(string(a.Comment), "\n\n")
 	why, fix, ok := strings.Cut(prose, "Fix: ")
-	r.Why, r.Fix = strings.TrimSpace(why), strings.TrimSpace(fix)
+	r.Why, r.Fix = unwrap(why), unwrap(fix)
 	err := r.head(head)
 	if !ok || r.Why == "" || r.Fix == "" || r.Title == "" {
 		err = errors.Join(err, errors.New("needs a title, why and a paragraph that begins with Fix:"))
@@ -28,6 +28,15 @@ func parse(id string, data []byte) (Rule, error) {
 		return r, fmt.Errorf("rule %s: %w", id, err)
 	}
 	return r, nil
+}
+
+// unwrap puts each paragraph on a line of its own.
+func unwrap(prose string) string {
+	paragraphs := strings.Split(strings.TrimSpace(prose), "\n\n")
+	for i, p := range paragraphs {
+		paragraphs[i] = strings.Join(strings.Fields(p), " ")
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 func (r *Rule) head(text string) error {

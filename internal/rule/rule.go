@@ -21,7 +21,7 @@ type Rule struct {
 	Severity diag.Severity // of its findings in the linter, if that can judge it
 	Daemon   bool          // only the daemon can judge it, since it alone has keys, targets and history
 	Tests    []string      // in place of examples: "internal/trust TestX", or the path of a script
-	Why      string        // what is wrong, and why that matters; paragraphs
+	Why      string        // what is wrong, and why that matters; a line for each paragraph
 	Fix      string        // what to do
 
 	Bad, Good *Example // nil if no example can show it
