@@ -130,10 +130,27 @@ func (t *translator) field(x *ast.Field) (object, error) {
 	if err != nil {
 		return nil, err
 	}
+	doc := comment(x)
+	if doc != "" {
+		value = t.inline(value)
+	}
 	if t.partial {
 		value = either(value, object{"type": "null"})
 	}
-	return describe(value, comment(x), expectation(x)), nil
+	return describe(value, doc, expectation(x)), nil
+}
+
+// inline puts a text in place of the reference to it, so that what a field means can stand beside it: editors show
+// the innermost description.
+func (t *translator) inline(s object) object {
+	ref, _ := s["$ref"].(string)
+	def, _ := t.written[strings.TrimPrefix(ref, "#/definitions/")].(object)
+	if def["pattern"] == nil && def["enum"] == nil {
+		return s
+	}
+	def = maps.Clone(def)
+	delete(def, "description")
+	return def
 }
 
 // members are fields whose names are told by a pattern: [#Name]: …
