@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/dotprompt"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
@@ -65,8 +66,12 @@ func parsePromptSuite(file string, from io.Reader) (*promptSuite, error) {
 }
 
 func (f *suiteForm) wrong(path []string, format string, args ...any) {
+	f.wrongAt(f.doc.Position(path...), format, args...)
+}
+
+func (f *suiteForm) wrongAt(at diag.Position, format string, args ...any) {
 	if f.err == nil {
-		f.err = usagef("%s: %s", f.doc.Position(path...), fmt.Sprintf(format, args...))
+		f.err = usagef("%s: %s", at, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -94,7 +99,7 @@ func (f *suiteForm) mapping(v any, path []string, allowed ...string) map[string]
 	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if !slices.Contains(allowed, k) {
-			f.wrong(append(slices.Clone(path), k), "%.40q is unknown here: there may be %s", k, strings.Join(allowed, ", "))
+			f.wrongAt(f.doc.KeyPosition(append(slices.Clone(path), k)...), "%.40q is unknown here: there may be %s", k, strings.Join(allowed, ", "))
 		}
 	}
 	return m

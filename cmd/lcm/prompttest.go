@@ -28,8 +28,8 @@ func (c *cli) promptTestCommand() *cobra.Command {
 			"  cases:\n" +
 			"    - name: asks politely\n" +
 			"      variant: concise                            # and context, history: as for lcm prompt render\n" +
-			"      input: {question: Why?}\n" +
-			"      expect: {contains: [Why?], excludes: [\"{{\"], text: …, messages: [{role: user, text: …}], error: …}\n\n" +
+			"      input: {question: \"Why?\"}\n" +
+			"      expect: {contains: [\"Why?\"], excludes: [\"{{\"], text: …, messages: [{role: user, text: …}], error: …}\n\n" +
 			"Exit codes: 0 all hold; 1 one does not, or there are none; 2 wrong usage, or a file is no test.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.checkFormat(); err != nil {

@@ -67,7 +67,7 @@ type tag struct {
 	left    bool   // it has a ~
 }
 
-var elseTag = regexp.MustCompile(`^[ \t\r\n\f\v]*else(?:[ \t\r\n\f\v~}]|$)`)
+var elseTag = regexp.MustCompile(`^[ \t\r\n]*else(?:[ \t\r\n~}]|$)`)
 
 // peekTag looks at the tag that stands here.
 func (p *parser) peekTag() tag {
@@ -88,7 +88,7 @@ func (p *parser) peekTag() tag {
 	if m := elseTag.FindString(p.text[t.end:]); t.kind == "" && m != "" {
 		t.kind, t.end = "else", t.end+strings.Index(m, "else")+len("else")
 	}
-	if t.kind == "^" && strings.HasPrefix(strings.TrimLeft(p.text[t.end:], blank+"~"), "}}") {
+	if t.kind == "^" && strings.HasPrefix(strings.TrimLeft(p.text[t.end:], tagBlank+"~"), "}}") {
 		t.kind = "else"
 	}
 	return t
@@ -196,7 +196,7 @@ func (p *parser) call() (c call) {
 	return c
 }
 
-var blockParams = regexp.MustCompile(`^as[ \t\r\n\f\v]+\|`)
+var blockParams = regexp.MustCompile(`^as[ \t\r\n]+\|`)
 
 func (p *parser) arguments(c *call) {
 	for p.space() && p.at < len(p.text) && !p.has("}") && !p.has("~") {

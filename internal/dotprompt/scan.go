@@ -41,12 +41,15 @@ func (s *scanner) skip(prefix string) bool {
 	return true
 }
 
-const blank = " \t\r\n\f\v\u00a0\ufeff"
+const (
+	blank    = " \t\r\n\f\v\u00a0\ufeff"
+	tagBlank = " \t\r\n" // what all implementations take for white space inside of tags
+)
 
 // space skips white space, and reports whether there was any.
 func (s *scanner) space() bool {
 	from := s.at
-	s.at = len(s.text) - len(strings.TrimLeft(s.rest(), blank))
+	s.at = len(s.text) - len(strings.TrimLeft(s.rest(), tagBlank))
 	return s.at > from
 }
 
@@ -100,7 +103,7 @@ func (s *scanner) id() string {
 
 // ended reports whether a name or literal may end here.
 func (s *scanner) ended() bool {
-	return s.at == len(s.text) || strings.ContainsRune(blank+"=~}/.)|]", rune(s.text[s.at])) || s.has("\u00a0")
+	return s.at == len(s.text) || strings.ContainsRune(tagBlank+"=~}/.)|]", rune(s.text[s.at]))
 }
 
 // expression reads a path or a literal.
@@ -121,7 +124,7 @@ func (s *scanner) expression() expr {
 		e.data = s.skip("@")
 		s.path(&e)
 	}
-	if !s.failed && !s.ended() {
+	if s.oddBlank(); !s.failed && !s.ended() {
 		s.fail(s.at, RuleTemplate, "this does not belong into an expression")
 	}
 	e.source = s.text[e.at:max(e.at, s.at)]
@@ -209,13 +212,20 @@ func (s *scanner) path(e *expr) {
 	}
 }
 
+// oddBlank refuses white space that some implementations take for part of a name.
+func (s *scanner) oddBlank() {
+	if r, _ := utf8.DecodeRuneInString(s.rest()); !s.failed && s.at < len(s.text) && strings.ContainsRune(blank, r) && !strings.ContainsRune(tagBlank, r) {
+		s.fail(s.at, RulePortable, "this white space is no plain blank, though it may look like one: write a blank")
+	}
+}
+
 // segment reads one name of a path, or [any text].
 func (s *scanner) segment() (name string, plain bool) {
 	from := s.at
 	switch {
 	case s.skip(".."):
 		return "..", true
-	case s.has(".") && len(s.rest()) > 1 && strings.ContainsRune(blank+"=~}/.)|]", rune(s.rest()[1])):
+	case s.has(".") && len(s.rest()) > 1 && strings.ContainsRune(tagBlank+"=~}/.)|]", rune(s.rest()[1])):
 		s.at++
 		return ".", true
 	case s.skip("["):
@@ -229,6 +239,7 @@ func (s *scanner) segment() (name string, plain bool) {
 	}
 	switch name = s.id(); {
 	case name == "":
+		s.oddBlank()
 		s.fail(from, RuleTemplate, "a name should stand here")
 	case name[0] >= '0' && name[0] <= '9' || name[0] == '-':
 		s.fail(from, RulePortable, "some implementations take what begins with a digit for a number: write it [in brackets]")

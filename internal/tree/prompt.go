@@ -83,7 +83,7 @@ func (s source) at(offset int) diag.Position {
 func (s source) encoding() *diag.Finding {
 	for i := 0; i < len(s.data); {
 		r, n := utf8.DecodeRune(s.data[i:])
-		if r == utf8.RuneError && n == 1 || r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f || r == 0xfeff {
+		if r == '\r' && !bytes.HasPrefix(s.data[i:], []byte("\r\n")) || r == utf8.RuneError && n == 1 || r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f || r == 0xfeff {
 			f := diag.Errorf(s.at(i), "prompt/encoding", "a prompt is UTF-8 without byte order marks and control characters")
 			return &f
 		}

@@ -79,6 +79,11 @@ func (p *partials) lookup(by *Document, u dotprompt.Use) *Document {
 	case broken:
 		p.broken = true
 	case absent:
+		if !lcm.ValidName(u.Name) {
+			p.findings = append(p.findings, diag.Errorf(by.PositionIn(u.At), "prompt/partial",
+				"no partial can be named %.80q: the name of its file is small letters, digits and inner hyphens", u.Name))
+			break
+		}
 		p.findings = append(p.findings, diag.Errorf(by.PositionIn(u.At), "prompt/partial",
 			"there is no partial _%.80s.prompt in this environment or those it inherits from", u.Name))
 	}
