@@ -140,6 +140,9 @@ func (s *scanner) quoted() string {
 			return strings.ReplaceAll(s.text[from+1:s.at-1], `\`+quote, quote)
 		case s.has(`\` + quote):
 			s.at++
+		case s.has("\n") || s.has("\r"):
+			s.fail(from, RulePortable, "a string that goes over several lines is not portable: let the application hand it in, or write it as text")
+			return ""
 		}
 	}
 	s.fail(from, RuleTemplate, "this string is never closed")

@@ -271,6 +271,7 @@ func (c *checker) unknown(e expr, base *place, s shape, names []string) {
 	case s.root:
 		c.note(e.at, RuleUndeclared, false, "the variable %s is not declared: add it to input.schema%s", name, hint)
 	case len(names) == 1 && base.outer != nil && c.declares(name):
+		c.Used[name] = true // it is meant
 		c.note(e.at, RuleUndeclared, false, "%[1]s is not here, inside of a block that goes into another value: write {{@root.%[1]s}}", name)
 	case len(is) > 0 && !slices.Contains(is, "object"):
 		c.note(e.at, RuleType, false, "%s has no field %s: it is %s", owner(names), name, orWords(is))
