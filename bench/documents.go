@@ -109,7 +109,7 @@ func (s service) endpoint(name, mode, model, fallbacks string) string {
 func (s service) preset(slug, temperature string) string {
 	return head("Preset", "Parameters of "+s.name+" for "+slug, "internal") + fmt.Sprintf(`spec:
   slug: %s
-  config: {temperature: %s, top_p: 0.9, max_tokens: %d, seed: 7}
+  config: {temperature: %s, top_p: 0.9, max_tokens: %d}
   models: [openai/gpt-4o-2024-11-20, anthropic/claude-sonnet-4-20250514]
   provider:
     order: [openai, anthropic]

@@ -23,7 +23,8 @@ type Difference struct {
 }
 
 // scope finds the namespaces that a change can affect: those of the services whose files changed, and, where what others can
-// see of these differs, all that refer to them, directly or not. A rule that looks further than along references has
+// see of these differs, all that refer to them, directly or not; where their budgets differ, all of the org in the
+// environment. A rule that looks further than along references has
 // to be heeded here; TestChangeMisses tells if it is not.
 func (r *Rules) scope(ctx context.Context, d *Difference) ([]lcm.Namespace, diag.Scope, error) {
 	all := r.tree.Namespaces()
@@ -57,8 +58,13 @@ func (r *Rules) scope(ctx context.Context, d *Difference) ([]lcm.Namespace, diag
 func (r *Rules) addReferring(ctx context.Context, concerned map[lcm.Namespace]bool) error {
 	before := r.over(r.before)
 	different := map[string]map[string][]lcm.Service{} // by tenant and environment, which references never leave
+	spending := map[lcm.Namespace]bool{}
 	for ns := range maps.Clone(concerned) {
-		if sameFaces(before.faces(ns), r.faces(ns)) {
+		was, now := before.tree.Resolve(ns), r.tree.Resolve(ns)
+		if !sameBudgets(was, now) {
+			spending[ns] = true
+		}
+		if sameFaces(before.faces(was), r.faces(now)) {
 			continue
 		}
 		if different[ns.Org] == nil {
@@ -66,6 +72,7 @@ func (r *Rules) addReferring(ctx context.Context, concerned map[lcm.Namespace]bo
 		}
 		different[ns.Org][ns.Environment] = append(different[ns.Org][ns.Environment], ns.Service)
 	}
+	r.addSpending(concerned, spending)
 	for org, environments := range different {
 		mentions, err := r.tree.Mentions(ctx, org)
 		if err != nil {
@@ -80,6 +87,36 @@ func (r *Rules) addReferring(ctx context.Context, concerned map[lcm.Namespace]bo
 	return nil
 }
 
+// addSpending adds all of an org in the environments in which budgets differ: they nest across services.
+func (r *Rules) addSpending(concerned, spending map[lcm.Namespace]bool) {
+	if len(spending) == 0 {
+		return
+	}
+	type realm struct{ org, environment string }
+	realms := map[realm]bool{}
+	for ns := range spending {
+		realms[realm{ns.Org, ns.Environment}] = true
+	}
+	for _, ns := range r.tree.Namespaces() {
+		if realms[realm{ns.Org, ns.Environment}] {
+			concerned[ns] = true
+		}
+	}
+}
+
+// sameBudgets reports whether a namespace has the same budgets on two sides.
+func sameBudgets(a, b *tree.Resolved) bool { return reflect.DeepEqual(budgets(a), budgets(b)) }
+
+func budgets(res *tree.Resolved) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for _, e := range res.Entries {
+		if e.Kind == lcm.KindBudget {
+			out[e.Address.Key] = e.Spec
+		}
+	}
+	return out
+}
+
 // over is the same battery, with the same rules of sealing, over another state of the repository.
 func (r *Rules) over(t *tree.Tree) *Rules {
 	return &Rules{tree: t, seals: r.seals, schema: r.schema, policy: r.policy, ownCUE: r.ownCUE, except: r.except, known: map[string][]diag.Finding{}}
@@ -90,20 +127,23 @@ type face struct {
 	policy.Reference
 	sharedWith []string
 	failed     bool
-	to         []lcm.Address // in other services, to which it passes on
+	targets    []map[string]any // of a ModelEndpoint
+	to         []lcm.Address    // in other services, to which it passes on
 }
 
 // faces returns the faces of a namespace by key; nil if something in it could not be resolved, so that nobody knows.
-func (r *Rules) faces(ns lcm.Namespace) map[string]face {
-	res := r.tree.Resolve(ns)
+func (r *Rules) faces(res *tree.Resolved) map[string]face {
 	if diag.Failed(res.Findings) {
 		return nil
 	}
 	out := map[string]face{}
 	for _, e := range res.Entries {
 		f := face{Reference: sheet(e), sharedWith: e.Metadata.SharedWith, failed: diag.Failed(r.standing(e))}
+		if e.Kind == lcm.KindModelEndpoint {
+			f.targets = targets(e)
+		}
 		for _, ref := range e.References {
-			if ref.To.Service != ns.Service {
+			if ref.To.Service != res.Namespace.Service {
 				f.to = append(f.to, ref.To)
 			}
 		}

@@ -112,7 +112,7 @@ func TestDifferenceMisses(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	skipped, found := 0, 0
 	for round := range 60 {
-		w := randomWorld{rnd: rnd, files: valid(), own: round%100 >= 50}
+		w := randomWorld{rnd: rnd, files: valid(), own: round%100 >= 50, spends: round%3 == 0}
 		for range 40 {
 			w.disturb()
 		}
@@ -155,9 +155,10 @@ func TestDifferenceStaysNear(t *testing.T) {
 
 // randomWorld changes a repository of four services of one project.
 type randomWorld struct {
-	rnd   *rand.Rand
-	files map[string]string
-	own   bool // with a policy of its own that looks at what is referred to
+	rnd    *rand.Rand
+	files  map[string]string
+	own    bool // with a policy of its own that looks at what is referred to
+	spends bool // with budgets, a change of which concerns all
 }
 
 const lookingPolicy = `package lcm.look
@@ -218,8 +219,18 @@ func (w *randomWorld) document() string {
 	case 1:
 		ref = `"\/acme\x2fshop/` + w.one("chat", "search", "mail", "shop") + "/" + ref + `"`
 	}
-	if w.rnd.IntN(3) == 0 {
+	switch w.rnd.IntN(8) {
+	case 0, 1:
 		return model(ref)
+	case 2:
+		return strings.TrimSuffix(model(ref), "\n") + "\n      region: " + w.one("eu-west-1", "us-east-1") + "\n  fallbacks: [{ref: /acme/shop/" +
+			w.one("chat/", "search/", "mail/") + w.one("a", "b", "c", "d") + "}]\n"
+	case 3:
+		if !w.spends {
+			break
+		}
+		return "apiVersion: lcm/v1\nkind: Budget\nspec: {scope: " + w.one("org", "project", "service", "environment") + ", max_budget: \"" + w.one("1", "20", "300") +
+			"\", budget_duration: " + w.one("1d", "1w", "30d") + ", on_exceed: block}\n"
 	}
 	return head + "spec: {value: {" + w.one("x", "y") + ": " + w.one("1", "{ref: "+ref+"}", "{ref: "+ref+"}", "~") + "}}\n"
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/kept"
+	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/leak"
 	"github.com/llm-config-manager/lcm/internal/policy"
 	"github.com/llm-config-manager/lcm/internal/schema"
@@ -30,7 +31,7 @@ import (
 // Packs compiles schemas and policies, and keeps what it compiled last, or why it could not: most
 // revisions change neither. The zero value is ready.
 type Packs struct {
-	// Now is the clock by which Secrets grow old; nil: their age is not looked at.
+	// Now is the clock by which Secrets grow old and models retire; nil: nothing is said of either.
 	Now func() time.Time
 
 	Kept    *kept.Values // where verdicts are kept between runs; nil: nowhere
@@ -58,9 +59,11 @@ type Rules struct {
 	mu         sync.Mutex
 	known, old map[string][]diag.Finding // what was found in a file, whatever the environment
 	most       int                       // how many are kept of these; 0: maxKnown
+	gathered   map[lcm.Service]*gathered
 
 	others others
-	widely bool // see Widely
+	widely bool   // see Widely
+	today  string // as in 2027-01-31, in UTC; empty: not known, and rules about dates are silent
 }
 
 // Prepare compiles what Rules will need, while its caller finds out what there is to check. What is wrong Rules says.
@@ -102,7 +105,11 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 		return nil, findings, nil
 	}
 	findings = append(findings, access(fsys, p.schema)...)
-	return &Rules{tree: t, seals: t.SealRules(), schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
+	var today string
+	if p.Now != nil {
+		today = p.Now().UTC().Format(time.DateOnly)
+	}
+	return &Rules{tree: t, today: today, seals: t.SealRules(), schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.

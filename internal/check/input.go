@@ -12,13 +12,14 @@ import (
 
 // facts is what the policies are told about a namespace besides the document itself.
 type facts struct {
-	service *policy.Service
-	own     map[string]*tree.Entry
-	broken  bool // something in the namespace could not be resolved
+	namespace lcm.Namespace
+	service   *policy.Service
+	own       map[string]*tree.Entry
+	broken    bool // something in the namespace could not be resolved
 }
 
 func newFacts(res *tree.Resolved) facts {
-	f := facts{service: &policy.Service{Keys: []policy.Key{}}, own: map[string]*tree.Entry{}, broken: diag.Failed(res.Findings)}
+	f := facts{namespace: res.Namespace, service: &policy.Service{Keys: []policy.Key{}}, own: map[string]*tree.Entry{}, broken: diag.Failed(res.Findings)}
 	for _, e := range res.Entries {
 		f.own[e.Address.Key] = e
 		f.service.Keys = append(f.service.Keys, policy.Key{Key: e.Address.Key, Kind: e.Kind, Classification: e.Metadata.Classification, Target: e.Target})

@@ -32,7 +32,11 @@ func (p *Packs) keeper(fsys any) *keeper {
 	if settings == "" || seals == "" {
 		return nil
 	}
-	common := kept.NewKey(p.Program, settings, seals, p.sum)
+	time := "known"
+	if p.Now == nil {
+		time = "unknown"
+	}
+	common := kept.NewKey(p.Program, settings, seals, p.sum, time)
 	return &keeper{contents: contents, values: p.Kept, common: string(common[:])}
 }
 
@@ -90,7 +94,8 @@ func (k *keeper) put(groups [][]lcm.Namespace, verdicts []*verdict) {
 			continue
 		}
 		s := groups[i][0].Service
-		now := verdict{Findings: v.Findings, Due: v.Due, Services: reached(direct, s)}
+		now := *v
+		now.Services = reached(direct, s)
 		key, ok := k.key(s)
 		if ok {
 			now.Others, ok = k.others(now.Services)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,7 +38,7 @@ func TestKeptVerdicts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")
 	fresh, keeping := &Packs{}, &Packs{Program: "this"}
 	rnd := rand.New(rand.NewPCG(7, 8))
-	w := randomWorld{rnd: rnd, files: valid(), own: true}
+	w := randomWorld{rnd: rnd, files: valid(), own: true, spends: true}
 	for range 50 {
 		w.disturb()
 	}
@@ -106,5 +107,46 @@ func TestKeptFor(t *testing.T) {
 	fsys.MapFS["lcm.yaml"] = &fstest.MapFile{Data: append([]byte("# other\n"), fsys.MapFS["lcm.yaml"].Data...)}
 	if p.keeper(fsys).get(service) != nil {
 		t.Error("what was found under other settings is believed")
+	}
+}
+
+// What depends on the day holds until the next one that matters.
+func TestKeptUntil(t *testing.T) {
+	values, err := kept.Open(filepath.Join(t.TempDir(), "kept"), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := "2026-01-01"
+	p := &Packs{Kept: values, Program: "one", Now: func() time.Time {
+		now, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}}
+	fsys := telling{repository(map[string]string{
+		chat + "development/openai-key.sops.yaml": secret("chat", "openai-key"),
+		chat + "development/model.yaml":           model("openai-key"),
+		chat + "development/prices.yaml": "apiVersion: lcm/v1\nkind: PriceMap\nspec:\n  models:\n    openai/gpt-4o: {input_cost_per_token: \"0.1\", output_cost_per_token: \"0.1\", " +
+			"effective_from: \"2026-02-01\", deprecation_date: \"2026-03-01\"}\n",
+	})}
+	for _, c := range []struct{ day, want string }{
+		{"2026-01-01", "prices/not-yet"}, {"2026-01-31", "prices/not-yet"}, {"2026-02-01", ""}, {"2026-02-28", ""}, {"2026-03-01", "endpoint/retired-model"},
+		{"2026-01-15", "prices/not-yet"},
+	} {
+		day = c.day
+		findings, _, err := p.Since(t.Context(), fsys, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range findings {
+			if strings.HasPrefix(f.Rule, "prices/") || strings.HasPrefix(f.Rule, "endpoint/") {
+				got = append(got, f.Rule)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("on %s: %v, want %q of %v", c.day, got, c.want, findings)
+		}
 	}
 }

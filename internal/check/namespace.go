@@ -36,6 +36,7 @@ func (r *Rules) Asks() bool { return len(r.policy.Askers()) > 0 }
 func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.Tree, known *Known) []diag.Finding {
 	var out []diag.Finding
 	facts := newFacts(res)
+	var sound []*tree.Entry
 	for _, e := range res.Entries {
 		findings := r.standing(e)
 		if known != nil && !diag.Failed(findings) {
@@ -46,6 +47,7 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.
 		// A document of the wrong shape is not put before the policies: they would only say it again.
 		if !diag.Failed(findings) {
 			findings = append(findings, r.policies(ctx, e, facts, known)...)
+			sound = append(sound, e)
 		}
 		out = append(out, findings...)
 	}
@@ -54,6 +56,7 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.
 		past = known.Past
 	}
 	out = append(out, r.versions(ctx, res, before, past)...)
+	out = append(out, r.together(facts, sound)...)
 	for _, d := range res.Passed {
 		out = append(out, r.passed(d)...)
 	}

@@ -50,7 +50,7 @@ func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Fi
 	if err != nil {
 		return nil, diag.Scope{}, err
 	}
-	findings = slices.Concat(findings, more, d.caused(rules.Whole()))
+	findings = slices.Concat(findings, more, rules.Whole())
 	return diag.Sort(Withheld(findings)), scope, nil
 }
 

@@ -19,6 +19,11 @@ type verdict struct {
 	// documents and what is the same for all, nothing else has a say.
 	Services []lcm.Service `json:"services,omitempty"`
 	Others   string        `json:"others,omitempty"`
+	// Limits are its budgets, which nest across services.
+	Limits []limit `json:"limits,omitempty"`
+	// From is the first day on which the findings are these, and Until the one on which they are others; empty for all days.
+	From  string `json:"from,omitempty"`
+	Until string `json:"until,omitempty"`
 
 	kept bool // from an earlier run
 }
@@ -32,7 +37,11 @@ func (r *Rules) services(ctx context.Context, namespaces []lcm.Namespace, k *kee
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, group := range groups {
 		g.Go(func() error {
-			if verdicts[i] = k.get(group[0].Service); verdicts[i] == nil {
+			s := group[0].Service
+			if v := k.get(s); v != nil && v.holds(r.today) {
+				verdicts[i] = v
+				r.gather(s, func(g *gathered) { g.limits = v.Limits })
+			} else {
 				verdicts[i] = r.service(inner, group)
 			}
 			return inner.Err()
@@ -78,5 +87,23 @@ func (r *Rules) service(ctx context.Context, namespaces []lcm.Namespace) *verdic
 		}
 	}
 	v.Findings = diag.Sort(Withheld(v.Findings)) // several environments find the same
+	if len(namespaces) > 0 {
+		v.note(r.yield(namespaces[0].Service), r.today)
+	}
 	return v
+}
+
+func (v *verdict) note(g gathered, today string) {
+	v.Limits = g.limits
+	for _, date := range g.dates {
+		v.From = today
+		if date > today && (v.Until == "" || date < v.Until) {
+			v.Until = date
+		}
+	}
+}
+
+// holds reports whether a day would give the same findings as the one on which they were made.
+func (v *verdict) holds(today string) bool {
+	return v.From <= today && (v.Until == "" || today < v.Until)
 }

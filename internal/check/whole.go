@@ -13,9 +13,50 @@ import (
 // it out, and nothing is held by what it has no part in.
 func (r *Rules) Widely() { r.widely = true }
 
-// Whole is what no namespace shows by itself. It depends on the settings, on which folders there are, and on the
-// names of sealed files. All of it are warnings.
-func (r *Rules) Whole() []diag.Finding { return append(r.tree.Dormant(), r.unknownKinds()...) }
+// gathered is what the checks of a service yield beside findings.
+type gathered struct {
+	limits []limit
+	dates  []string // with which the day was compared
+}
+
+// gather notes what is of use only where rules look widely.
+func (r *Rules) gather(s lcm.Service, note func(*gathered)) {
+	if !r.widely {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gathered == nil {
+		r.gathered = map[lcm.Service]*gathered{}
+	}
+	if r.gathered[s] == nil {
+		r.gathered[s] = &gathered{}
+	}
+	note(r.gathered[s])
+}
+
+// yield returns what was gathered of a service.
+func (r *Rules) yield(s lcm.Service) gathered {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if g := r.gathered[s]; g != nil {
+		return *g
+	}
+	return gathered{}
+}
+
+// Whole is what no namespace shows by itself, after the last was judged. It depends on the settings, on which
+// folders there are, on the names of sealed files, and on the budgets of the namespaces that were judged. All
+// of it are warnings.
+func (r *Rules) Whole() []diag.Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var limits []limit
+	for _, g := range r.gathered {
+		limits = append(limits, g.limits...)
+	}
+	return slices.Concat(r.tree.Dormant(), r.unknownKinds(), nestedAcross(limits))
+}
 
 // unknownKinds finds routes for kinds that no schema knows.
 func (r *Rules) unknownKinds() (findings []diag.Finding) {

@@ -125,11 +125,13 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	}
 	if job.all {
 		rules.Widely()
-		report.addFindings(check.Withheld(rules.Whole()))
 	}
 	judged, err := r.judge(ctx, verified, t, rules, job)
 	if err != nil {
 		return nil, err
+	}
+	if job.all {
+		report.addFindings(check.Withheld(rules.Whole()))
 	}
 	if err := r.holdDependents(judged); err != nil {
 		return nil, err

@@ -50,7 +50,11 @@ func (v *view) idle(a lcm.Address, l *layer, rest []string) *diag.Finding {
 			return warning(d.YAML.Position("metadata", "merge"), "merge/no-effect", "merging this changes nothing: everything in it is inherited already; remove the file, or what it was meant to change is missing")
 		}
 	case same(here, above):
-		return warning(start(here.entry.Origin.File), "inherit/redundant", "this is a copy of %s, which would be inherited anyway: remove it, or say in its description why it is to stay as it is", above.entry.Origin.File)
+		why := ", or say in its description why it is to stay as it is"
+		if d == nil {
+			why = "" // a prompt has none
+		}
+		return warning(start(here.entry.Origin.File), "inherit/redundant", "this is a copy of %s, which would be inherited anyway: remove it%s", above.entry.Origin.File, why)
 	}
 	return nil
 }
@@ -82,12 +86,7 @@ func (t *Tree) Hidden(ns lcm.Namespace) (findings []diag.Finding) {
 	}
 	l := v.layer(ns.Service, ns.Environment)
 	if !slices.Contains(heirs, ns.Environment) {
-		for file, counts := range v.hideable(ns, l) {
-			if !slices.ContainsFunc(heirs, counts) {
-				findings = append(findings, diag.Warnf(start(file), "inherit/hidden",
-					"this counts nowhere: every environment that could inherit it has another in its place, or may not inherit it; remove it"))
-			}
-		}
+		findings = append(l.locked(), v.hidden(ns, l, heirs)...)
 	}
 	named, known := v.named(ns.Service)
 	for name, d := range l.partials {
@@ -108,21 +107,37 @@ func (v *view) heirs(layer string) (out []string) {
 	return out
 }
 
-// hideable returns, by the file of each key and each partial of a layer, whether it counts in an environment.
-func (v *view) hideable(ns lcm.Namespace, l *layer) map[string]func(environment string) bool {
-	out := map[string]func(string) bool{}
+// locked finds what may not be inherited, in a layer that only is.
+func (l *layer) locked() (findings []diag.Finding) {
+	for _, d := range l.docs {
+		if d.Metadata.Inheritable {
+			continue
+		}
+		at, why := d.YAML.Position("metadata", "inheritable"), "set inheritable: true, or move it to the environments that need it"
+		if d.Kind == lcm.KindSecret {
+			why = "a Secret is not inheritable unless it says so: " + why
+		}
+		findings = append(findings, diag.Warnf(at, "inherit/hidden", "this counts nowhere: it may not be inherited, and its own environment is never published; %s", why))
+	}
+	return findings
+}
+
+// hidden finds what has another in its place in each environment that inherits the layer.
+func (v *view) hidden(ns lcm.Namespace, l *layer, heirs []string) (findings []diag.Finding) {
+	report := func(file string, covers func(nearer *layer, own bool) bool) {
+		if !slices.ContainsFunc(heirs, func(env string) bool { return !v.covered(ns, env, covers) }) {
+			findings = append(findings, diag.Warnf(start(file), "inherit/hidden", "this counts nowhere: each environment that inherits it has another in its place; remove it"))
+		}
+	}
 	for key, file := range l.keys() {
-		inherited := l.docs[key] == nil || l.docs[key].Metadata.Inheritable
-		out[file] = func(env string) bool {
-			return (inherited || env == ns.Environment) && !v.covered(ns, env, func(nearer *layer, own bool) bool { return nearer.covers(key, own) })
+		if d := l.docs[key]; d == nil || d.Metadata.Inheritable {
+			report(file, func(nearer *layer, own bool) bool { return nearer.covers(key, own) })
 		}
 	}
 	for name, d := range l.partials {
-		out[d.File] = func(env string) bool {
-			return !v.covered(ns, env, func(nearer *layer, _ bool) bool { return nearer.partials[name] != nil && !nearer.brokenPartials[name] })
-		}
+		report(d.File, func(nearer *layer, _ bool) bool { return nearer.partials[name] != nil })
 	}
-	return out
+	return findings
 }
 
 // covered reports whether a layer that is nearer to an environment than ns takes the place of what is there.

@@ -61,7 +61,7 @@ func TestHidden(t *testing.T) {
 		{"for all that inherit", files{"/base/k.yaml": config("x"), "/development/k.yaml": document("Tombstone", "", "")}, []string{"/base/k.yaml:1:1 inherit/hidden"}},
 		{"merged onto", files{"/base/k.yaml": config("x"), "/development/k.yaml": document("Config", "merge: deep", "value: y")}, nil},
 		{"by what can't be read", files{"/base/k.yaml": config("x"), "/development/k.yaml": "kind: [\n"}, nil},
-		{"not inheritable", files{"/base/k.sops.yaml": secret("acme/ml/chat/base/k", "")}, []string{"/base/k.sops.yaml:1:1 inherit/hidden"}},
+		{"not inheritable", files{"/base/k.sops.yaml": secret("acme/ml/chat/base/k", "")}, []string{"/base/k.sops.yaml:3:11 inherit/hidden"}},
 		{"not inheritable, and published", files{"/staging/k.sops.yaml": secret("acme/ml/chat/staging/k", "")}, nil},
 		{"a prompt by a document", files{"/base/k.prompt": prompt("Hello"), "/development/k.yaml": config("x")}, []string{"/base/k.prompt:1:1 inherit/hidden"}},
 		{"a partial", files{"/base/p.prompt": prompt("{{>a}}"), "/base/_a.prompt": "A", "/development/_a.prompt": "B"}, []string{"/base/_a.prompt:1:1 inherit/hidden"}},

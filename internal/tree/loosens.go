@@ -36,6 +36,7 @@ func (s *Settings) loosened(now *Settings) (words []string) {
 			words = append(words, fmt.Sprintf("target %s is given Secrets", name))
 		}
 	}
+	words = append(words, s.loosenedRegions(now)...)
 	if !slices.EqualFunc(s.Routes, now.Routes, sameRoute) {
 		words = append(words, "the routes changed: look at where documents go")
 	}

@@ -30,6 +30,7 @@ type Settings struct {
 	Targets      map[string]Target
 	Routes       []Route
 	Limits       Limits
+	Tenants      map[string]Tenant // by org; those that nothing is said of are absent
 	NotSecrets   []NotSecret
 	YAML         *strictyaml.Document
 }
@@ -51,6 +52,11 @@ type Limits struct {
 	MaxDeletes string // a number or a percentage; empty: the daemon's
 }
 
+// Tenant is what holds for all of an org.
+type Tenant struct {
+	Regions []string // the only ones that a ModelEndpoint's targets may be in, sorted; nil: any
+}
+
 // NotSecret is a text that looks like a credential and is none, as those say who may change lcm.yaml.
 type NotSecret struct {
 	SHA256 [sha256.Size]byte // of the text
@@ -66,7 +72,7 @@ func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
 		f.at(nil, "settings/missing", "lcm.yaml must be a mapping with apiVersion, kind, name, rules, environments, targets and routes")
 		return nil, f.findings
 	}
-	f.only(m, nil, "settings/unknown-field", "apiVersion", "kind", "name", "rules", "environments", "targets", "routes", "limits", "notSecrets")
+	f.only(m, nil, "settings/unknown-field", "apiVersion", "kind", "name", "rules", "environments", "targets", "routes", "limits", "tenants", "notSecrets")
 	s := &Settings{YAML: doc}
 	for _, field := range []struct {
 		name string
@@ -88,6 +94,9 @@ func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
 	}
 	if v, ok := m["limits"]; ok {
 		s.limits(f, v)
+	}
+	if v, ok := m["tenants"]; ok {
+		s.tenants(f, v)
 	}
 	if v, ok := m["notSecrets"]; ok {
 		s.notSecrets(f, v)

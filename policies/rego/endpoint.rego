@@ -44,6 +44,20 @@ deny contains {
 }
 
 # METADATA
+# title: Only an endpoint is fallen back to.
+deny contains {
+	"rule": "fallback-kind",
+	"path": ["spec", field, i, "ref"],
+	"message": sprintf("%s is a %s, and a request can only go on to a ModelEndpoint: refer to one", [facts.shown(fallback.ref), kind]),
+} if {
+	input.document.kind == "ModelEndpoint"
+	some field in ["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"]
+	some i, fallback in input.document.spec[field]
+	kind := facts.reference(fallback.ref).kind
+	kind != "ModelEndpoint"
+}
+
+# METADATA
 # title: In production an endpoint survives one failure.
 warn contains {
 	"rule": "no-fallback",

@@ -69,6 +69,18 @@ test_audience_without_api_base if {
 	t.found(endpoint.deny) == set() with input as bound(vertex, ["europe-west4-aiplatform.googleapis.com"])
 }
 
+falling_back(field, kind) := object.union(serving([openai]), {
+	"document": {"spec": {field: [{"ref": "acme/ml/chat/production/other"}]}},
+	"references": {"acme/ml/chat/production/other": {"kind": kind}},
+})
+
+test_fallback_kind if {
+	every field in ["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"] {
+		t.found(endpoint.deny) == {["fallback-kind", ["spec", field, 0, "ref"]]} with input as falling_back(field, "Preset")
+		t.found(endpoint.deny) == set() with input as falling_back(field, "ModelEndpoint")
+	}
+}
+
 test_no_weight if {
 	idle := object.union(openai, {"weight": 0})
 	t.found(endpoint.deny) == {["no-weight", ["spec", "targets"]]} with input as serving([idle, idle])

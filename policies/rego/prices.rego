@@ -29,3 +29,15 @@ warn contains {
 	some model, prices in input.document.spec.models
 	facts.amount(prices.cache_read_input_token_cost) > facts.amount(prices.input_cost_per_token)
 }
+
+# METADATA
+# title: A price takes effect before its model is retired.
+warn contains {
+	"rule": "dates",
+	"path": ["spec", "models", model, "deprecation_date"],
+	"message": "the model would be retired before these prices take effect: look whether the two dates are swapped",
+} if {
+	input.document.kind == "PriceMap"
+	some model, prices in input.document.spec.models
+	prices.deprecation_date <= prices.effective_from
+}

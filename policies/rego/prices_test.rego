@@ -25,3 +25,9 @@ test_cache_above_input if {
 	swapped := priced({"cache_read_input_token_cost": "0.000005"})
 	t.found(prices.warn) == {["cache-above-input", at("cache_read_input_token_cost")]} with input as swapped
 }
+
+test_dates if {
+	t.found(prices.warn) == {["dates", at("deprecation_date")]} with input as priced({"effective_from": "2026-01-01", "deprecation_date": "2025-01-01"})
+	t.found(prices.warn) == set() with input as priced({"effective_from": "2025-01-01", "deprecation_date": "2026-01-01"})
+	t.found(prices.warn) == set() with input as priced({"deprecation_date": "2026-01-01"})
+}

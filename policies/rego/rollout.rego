@@ -26,4 +26,16 @@ warn contains {
 	input.document.spec.growth_factor > 50
 }
 
+# METADATA
+# title: A rollout governs what can be released step by step.
+warn contains {
+	"rule": "target-kind",
+	"path": ["spec", "target", "ref"],
+	"message": sprintf("%s is a %s, which is not released step by step: refer to an endpoint, a preset, a prompt or a setting", [facts.shown(input.document.spec.target.ref), kind]),
+} if {
+	input.document.kind == "Rollout"
+	kind := facts.reference(input.document.spec.target.ref).kind
+	kind in {"Rollout", "Secret", "Budget", "PriceMap"}
+}
+
 watched if facts.filled(input.document.spec.alarms)

@@ -24,3 +24,11 @@ test_at_once if {
 	t.found(rollout.warn) == {["at-once", ["spec", "growth_factor"]]} with input as object.union(good, {"document": {"spec": {"growth_factor": 100}}})
 	t.found(rollout.warn) == set() with input as good
 }
+
+governing(kind) := object.union(good, {"references": {"acme/ml/chat/production/model": {"kind": kind}}})
+
+test_target_kind if {
+	t.found(rollout.warn) == {["target-kind", ["spec", "target", "ref"]]} with input as governing("Secret")
+	t.found(rollout.warn) == {["target-kind", ["spec", "target", "ref"]]} with input as governing("Rollout")
+	t.found(rollout.warn) == set() with input as governing("ModelEndpoint")
+}

@@ -54,6 +54,18 @@ warn contains {
 	not input.document.spec.config.max_tokens
 }
 
+# METADATA
+# title: A preset's system prompt is a text or a prompt.
+warn contains {
+	"rule": "system-prompt-kind",
+	"path": ["spec", "system_prompt", "ref"],
+	"message": sprintf("%s is a %s: refer to the PromptTemplate that holds the text, or write it here", [facts.shown(input.document.spec.system_prompt.ref), kind]),
+} if {
+	input.document.kind == "Preset"
+	kind := facts.reference(input.document.spec.system_prompt.ref).kind
+	kind != "PromptTemplate"
+}
+
 bounds := {
 	"production-deterministic": 0.5,
 	"data-extraction": 0.3,

@@ -48,3 +48,14 @@ test_no_max_tokens if {
 	t.found(sampling.warn) == set() with input as t.in_development(endless)
 	t.found(sampling.warn) == set() with input as preset("poetry", 0.9)
 }
+
+led(kind) := object.union(preset("poetry", 0.9), {
+	"document": {"spec": {"system_prompt": {"ref": "acme/ml/chat/production/manner"}}},
+	"references": {"acme/ml/chat/production/manner": {"kind": kind}},
+})
+
+test_system_prompt_kind if {
+	t.found(sampling.warn) == {["system-prompt-kind", ["spec", "system_prompt", "ref"]]} with input as led("Config")
+	t.found(sampling.warn) == set() with input as led("PromptTemplate")
+	t.found(sampling.warn) == set() with input as object.union(preset("poetry", 0.9), {"document": {"spec": {"system_prompt": "Rhyme."}}})
+}
