@@ -4,7 +4,9 @@ import (
 	"context"
 	"io/fs"
 	"iter"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/llm-config-manager/lcm/internal/canonjson"
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -17,8 +19,11 @@ import (
 // next, as far back as is known.
 type Past func(ctx context.Context, folders []string) iter.Seq2[fs.FS, error]
 
-// maxPast bounds how many earlier states a version is looked for in.
-const maxPast = 200
+// Bounds on looking for a version: how many earlier states are glanced at, and how many of them are resolved.
+const (
+	maxPast     = 5000
+	maxResolved = 100
+)
 
 // versions holds the versions of prompts against those that they had before.
 func (r *Rules) versions(ctx context.Context, res *tree.Resolved, before *tree.Tree, past Past) (findings []diag.Finding) {
@@ -97,14 +102,20 @@ func (r *Rules) had(ctx context.Context, e *tree.Entry, variant string, now rele
 	if past == nil {
 		return false
 	}
-	n := 0
+	n, resolved := 0, 0
 	for fsys, err := range past(ctx, before.Feeds(e.Address.Namespace)) {
 		if n++; err != nil || n > maxPast || ctx.Err() != nil {
 			return false
 		}
-		then := tree.Glance(fsys)
-		if then == nil {
+		if !mentions(fsys, before.Feeds(e.Address.Namespace), e.Address.Key, variant, now.Content["template"]) {
 			continue
+		}
+		then := tree.Glance(fsys)
+		if resolved++; then == nil {
+			continue
+		}
+		if resolved > maxResolved {
+			return false
 		}
 		for _, old := range then.Resolve(e.Address.Namespace).Entries {
 			if old.Address != e.Address {
@@ -116,4 +127,17 @@ func (r *Rules) had(ctx context.Context, e *tree.Entry, variant string, now rele
 		}
 	}
 	return false
+}
+
+// mentions reports whether one of the files that can be the text of a prompt, or of its variant, holds a template: then it
+// is worth while to resolve it.
+func mentions(fsys fs.FS, folders []string, key, variant, template string) bool {
+	name := key + ".prompt"
+	if variant != "" {
+		name = key + "." + variant + ".prompt"
+	}
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		data, err := fs.ReadFile(fsys, path.Join(folder, name))
+		return err == nil && strings.Contains(string(data), template)
+	})
 }

@@ -65,6 +65,22 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// What is too large to be checked does not pass.
+func TestValidateBounded(t *testing.T) {
+	var enum, list []any
+	for i := range 1000 {
+		enum = append(enum, int64(i))
+		list = append(list, int64(999))
+	}
+	schema := map[string]any{"type": "array", "items": map[string]any{"enum": enum}}
+	if got := Validate(schema, list[:900]); got != nil {
+		t.Error(got)
+	}
+	if got := Validate(schema, append(list, list...)); len(got) != 1 || got[0].String() != "the input is too large to be checked" {
+		t.Error(got)
+	}
+}
+
 func TestReadJSON(t *testing.T) {
 	got, err := ReadJSON([]byte(`{"a": [1, 1.5, 9007199254740993, "x", null]}`))
 	if want := map[string]any{"a": []any{int64(1), 1.5, float64(9007199254740993), "x", nil}}; err != nil || !reflect.DeepEqual(got, want) {

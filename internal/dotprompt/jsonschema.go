@@ -50,6 +50,10 @@ func (p *pico) keyword(m map[string]any, k string, at []string) {
 		if !ok {
 			p.wrong(at, false, "properties are a mapping of names to schemas")
 		}
+		if len(fields) > maxFields {
+			p.wrong(at, false, "a mapping has at most 1000 fields")
+			return
+		}
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			p.json(fields[name], append(at[:len(at):len(at)], name))
 		}
@@ -64,12 +68,12 @@ func (p *pico) keyword(m map[string]any, k string, at []string) {
 			p.json(e, append(at[:len(at):len(at)], strconv.Itoa(i)))
 		}
 	case "enum":
-		if list, ok := v.([]any); !ok || len(list) == 0 {
-			p.wrong(at, false, "an enum is a list of its values")
+		if list, ok := v.([]any); !ok || len(list) == 0 || len(list) > maxFields {
+			p.wrong(at, false, "an enum is a list of its values, at most 1000")
 		}
 	case "required":
-		if list, ok := v.([]any); !ok || slices.ContainsFunc(list, func(e any) bool { _, ok := e.(string); return !ok }) {
-			p.wrong(at, false, "required is a list of names")
+		if list, ok := v.([]any); !ok || len(list) > maxFields || slices.ContainsFunc(list, func(e any) bool { _, ok := e.(string); return !ok }) {
+			p.wrong(at, false, "required is a list of names, at most 1000")
 		}
 	case "minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
 		if _, ok := toFloat(v); !ok {
@@ -125,6 +129,7 @@ func Validate(schema map[string]any, v any) []Invalid {
 type validator struct {
 	found []Invalid
 	steps int
+	full  bool // it was too much
 }
 
 const maxValidation = 1_000_000
@@ -137,8 +142,9 @@ func (c *validator) wrong(path []string, format string, args ...any) {
 
 func (c *validator) check(schema any, v any, path []string) {
 	if c.steps++; c.steps > maxValidation {
-		if c.steps == maxValidation+1 {
-			c.wrong(nil, "is too large to be checked")
+		if !c.full {
+			c.full = true
+			c.found = append(c.found, Invalid{Message: "is too large to be checked"})
 		}
 		return
 	}
@@ -175,6 +181,8 @@ func (c *validator) typed(m map[string]any, v any, path []string) bool {
 		c.wrong(path, "must be %s", orWords(allowed))
 		return false
 	}
+	enum, _ := m["enum"].([]any)
+	c.steps += len(enum)
 	if list, ok := m["enum"].([]any); ok && !slices.ContainsFunc(list, func(e any) bool { return equal(e, v) }) {
 		c.wrong(path, "must be one of the values of its enum")
 		return false

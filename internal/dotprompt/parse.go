@@ -140,12 +140,11 @@ var commentEnd = regexp.MustCompile(`--~?}}`)
 
 // comment skips a comment, and reports whether it ends with ~.
 func (p *parser) comment(t tag) bool {
-	from, end := p.at, commentEnd.FindStringIndex(p.rest())
-	if !p.has("--") {
-		if end = nil; strings.Contains(p.rest(), "}}") {
-			i := strings.Index(p.rest(), "}}")
-			end = []int{i, i + 2}
-		}
+	from, end := p.at, []int(nil)
+	if p.has("--") {
+		end = commentEnd.FindStringIndex(p.rest())
+	} else if i := strings.Index(p.rest(), "}}"); i >= 0 {
+		end = []int{i, i + 2}
 	}
 	if end == nil {
 		p.fail(t.at, RuleTemplate, "this comment is never closed")

@@ -17,7 +17,11 @@ type SchemaProblem struct {
 	Message string
 }
 
-const maxSchemaDepth = 32
+// Limits on one schema.
+const (
+	maxSchemaDepth = 32
+	maxFields      = 1000 // of one mapping, and values of one enum
+)
 
 var scalars = []string{"string", "number", "integer", "boolean", "null", "any"}
 
@@ -106,6 +110,9 @@ func (p *pico) object(m map[string]any, path []string) map[string]any {
 	if len(path) >= maxSchemaDepth {
 		return p.wrong(path, false, "a schema is nested 32 levels deep at most")
 	}
+	if len(m) > maxFields {
+		return p.wrong(path, false, "a mapping has at most 1000 fields")
+	}
 	properties, required := map[string]any{}, []any{}
 	out := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -189,6 +196,9 @@ func (p *pico) enum(f field, v any, at []string) map[string]any {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
 		return p.wrong(at, false, "an enum is a list of its values")
+	}
+	if len(list) > maxFields {
+		return p.wrong(at, false, "an enum has at most 1000 values")
 	}
 	list = slices.Clone(list)
 	for i, e := range list {

@@ -238,7 +238,10 @@ func (s *scanner) segment() (name string, plain bool) {
 			return "", false
 		}
 		s.at += i + 1
-		return s.text[from+1 : s.at-1], false
+		if name = s.text[from+1 : s.at-1]; strings.ContainsAny(name, "\r\n") {
+			s.fail(from, RulePortable, "a name that goes over several lines is not portable")
+		}
+		return name, false
 	}
 	switch name = s.id(); {
 	case name == "":

@@ -44,6 +44,7 @@ type checker struct {
 	partials  []string // that are being looked into
 	partialAt int      // where the template names the first of them
 	steps     int
+	guesses   int // how often a similar name was looked for
 	Usage
 }
 
@@ -261,8 +262,10 @@ func (c *checker) unknown(e expr, base *place, s shape, names []string) {
 	name := brief(names[len(names)-1])
 	properties, _ := s.schema["properties"].(map[string]any)
 	hint := ""
-	if near := nearest(name, properties); near != "" {
-		hint = fmt.Sprintf(" (did you mean %s?)", near)
+	if c.guesses++; c.guesses <= maxProblems {
+		if near := nearest(name, properties); near != "" {
+			hint = fmt.Sprintf(" (did you mean %s?)", near)
+		}
 	}
 	is := s.types()
 	switch {

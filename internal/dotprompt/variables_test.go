@@ -118,3 +118,30 @@ func TestVariablesBounded(t *testing.T) {
 		t.Error(u.Problems)
 	}
 }
+
+// Nothing that a repository can hold takes long: large templates, schemas and enums.
+func TestHostile(t *testing.T) {
+	many := map[string]any{}
+	for i := range 100_000 {
+		many[fmt.Sprintf("v%d", i)] = "string"
+	}
+	var list []any
+	for i := range 100_000 {
+		list = append(list, int64(i))
+	}
+	for _, v := range []any{many, map[string]any{"a(enum)": list}, map[string]any{"properties": many}, map[string]any{"type": "string", "enum": list}, map[string]any{"type": "object", "required": list}} {
+		if schema, problems := Schema(v, nil); schema != nil || len(problems) == 0 || len(problems) > maxProblems {
+			t.Errorf("%d problems", len(problems))
+		}
+	}
+	v := declare(t, `{"a": "string"}`)
+	for _, text := range []string{strings.Repeat("{{! x }}", 30_000), strings.Repeat("{{!----}}", 25_000), strings.Repeat("{{b}}", 50_000), strings.Repeat("{{~a~}} ", 30_000), strings.Repeat("\n {{#if a}} \n {{/if}} \n", 9_000), strings.Repeat("\\{{", 80_000)} {
+		template, problems := Parse(text)
+		if template == nil {
+			t.Fatalf("%.20q: %v", text, problems)
+		}
+		if u := (Set{Template: template}).Check(v); len(u.Problems) > maxProblems {
+			t.Errorf("%.20q: %d problems", text, len(u.Problems))
+		}
+	}
+}
