@@ -56,6 +56,7 @@ func (r *fileReader) peek() ([]byte, error) {
 	if len(r.buf) >= maxHead {
 		return r.buf, nil
 	}
+	r.buf = slices.Clone(r.buf)              // its block may be given up for the next
 	rest, err := r.block(r.next / blockSize) // what was read so far ends with a block, or the pack
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return r.buf, nil
