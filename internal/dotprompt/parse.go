@@ -206,6 +206,10 @@ func (p *parser) arguments(c *call) {
 		at := p.at
 		if name := p.id(); name != "" {
 			p.space()
+			if p.has("=") && literalLike(name) {
+				p.fail(at, RulePortable, "some implementations take this for a number, true, false or null and not for a name: choose another name")
+				return
+			}
 			if p.skip("=") {
 				p.space()
 				c.hash = append(c.hash, pair{name, at, p.expression()})

@@ -215,6 +215,15 @@ func (s *scanner) path(e *expr) {
 	}
 }
 
+// literalLike reports whether some implementations take a name for a literal.
+func literalLike(name string) bool {
+	switch name {
+	case "true", "false", "null", "undefined":
+		return true
+	}
+	return name[0] >= '0' && name[0] <= '9' || name[0] == '-'
+}
+
 // oddBlank refuses white space that some implementations take for part of a name.
 func (s *scanner) oddBlank() {
 	if r, _ := utf8.DecodeRuneInString(s.rest()); !s.failed && s.at < len(s.text) && strings.ContainsRune(blank, r) && !strings.ContainsRune(tagBlank, r) {
@@ -247,8 +256,8 @@ func (s *scanner) segment() (name string, plain bool) {
 	case name == "":
 		s.oddBlank()
 		s.fail(from, RuleTemplate, "a name should stand here")
-	case name[0] >= '0' && name[0] <= '9' || name[0] == '-':
-		s.fail(from, RulePortable, "some implementations take what begins with a digit for a number: write it [in brackets]")
+	case literalLike(name):
+		s.fail(from, RulePortable, "some implementations take this for a number, true, false or null and not for a name: write it [in brackets]")
 	}
 	return name, true
 }
