@@ -54,10 +54,7 @@ func TestWithinHoldsForPaths(t *testing.T) {
 		}
 		return MustPattern(strings.Join(s, "/"))
 	}
-	var paths []string
-	for _, name := range []string{"a", "b", "c"} {
-		paths = append(paths, name)
-	}
+	paths := []string{"a", "b", "c"}
 	for i := 0; i < len(paths) && len(paths) < 1092; i++ {
 		for _, name := range []string{"a", "b", "c"} {
 			paths = append(paths, paths[i]+"/"+name)

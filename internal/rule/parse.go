@@ -21,7 +21,7 @@ func parse(id string, data []byte) (Rule, error) {
 	r.Why, r.Fix = unwrap(why), unwrap(fix)
 	err := r.head(head)
 	if !ok || r.Why == "" || r.Fix == "" || r.Title == "" {
-		err = errors.Join(err, errors.New("needs a title, why and a paragraph that begins with Fix:"))
+		err = errors.Join(err, errors.New("needs a title, why, and a last paragraph that begins with \"Fix: \""))
 	}
 	err = errors.Join(err, r.examples(a.Files))
 	if err != nil {

@@ -417,7 +417,6 @@ func TestMergeBaseAlongTheChain(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			all := []lcm.Revision{w.commit("", files{"f": "0"})}
 			main := all[0]
-			var chain []lcm.Revision
 			for range 14 {
 				parents := []lcm.Revision{main}
 				side := r.IntN(3) > 0
@@ -429,7 +428,7 @@ func TestMergeBaseAlongTheChain(t *testing.T) {
 				}
 				c := w.commit("", files{"f": fmt.Sprint(len(all))}, parents...)
 				if all = append(all, c); !side {
-					main, chain = c, append(chain, c)
+					main = c
 				}
 			}
 			walk := newWalk(w.repo, w.cfg, main)
