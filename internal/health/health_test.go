@@ -201,7 +201,9 @@ func TestAskRefuses(t *testing.T) {
 		"no JSON":            {answers(200, "hello"), "no reconciler"},
 		"another repository": {answers(200, good()), `it serves the repository "acme-config", not "mine"`},
 		"another program":    {http.NotFound, "it answers 404"},
-		"a redirect":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) }, "it redirects"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "it redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := httptest.NewServer(c.handler)
