@@ -232,7 +232,7 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 		c.anchor(n)
 		return nil
 	case n.Style&yaml.TaggedStyle != 0:
-		c.refuse(n, "yaml/tag", "tags such as %s are not allowed", n.Tag)
+		c.refuse(n, "yaml/tag", "tags such as %.40q are not allowed", n.Tag)
 		return nil
 	}
 	switch n.Kind {
