@@ -1,12 +1,14 @@
 package gitrepo
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
@@ -62,5 +64,44 @@ func TestFirstParentIsTheCommits(t *testing.T) {
 	}
 	if told < 35 {
 		t.Errorf("only of %d the parent was told", told)
+	}
+}
+
+// What an index takes for another object is damage, in a mirror as anywhere: only collisions are not looked for again there.
+func TestObjectsAreHeldAgainstTheirIDs(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r.git")
+	repo, err := Init(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer repo.Close()
+	var list strings.Builder
+	for _, text := range []string{"one", "two"} {
+		id, err := repo.objects.write(plumbing.BlobObject, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&list, id)
+	}
+	cmd := exec.Command("git", "-C", dir, "pack-objects", "-q", filepath.Join(dir, "objects/pack/pack"))
+	cmd.Stdin = strings.NewReader(list.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, mirror := range []bool{false, true} {
+		packed, err := Open(dir, Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer packed.Close()
+		packed.objects.alone = mirror
+		p := packed.objects.list()[0]
+		if _, err := packed.objects.read(p.id(0), plumbing.BlobObject); err != nil {
+			t.Errorf("mirror %t: %v", mirror, err)
+		}
+		copy(p.offs[:4], p.offs[4:8]) // the first is said to lie where the second does
+		if _, err := packed.objects.read(p.id(0), plumbing.BlobObject); !errors.Is(err, errDamaged) {
+			t.Errorf("mirror %t: %v", mirror, err)
+		}
 	}
 }
