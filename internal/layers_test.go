@@ -41,6 +41,7 @@ var layers = map[string]string{
 	"internal/state":                 "lcm diag store",
 	"internal/dotprompt":             "canonjson",
 	"internal/tree":                  "lcm diag dotprompt strictyaml",
+	"internal/history":               "lcm canonjson gitrepo tree",
 	"internal/trust":                 "lcm canonjson diag strictyaml gitrepo tree",
 	"internal/yamlfmt":               "diag strictyaml",
 	"internal/fix":                   "diag jsonschema strictyaml yamlfmt",
@@ -65,7 +66,7 @@ var layers = map[string]string{
 	"bench":          "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
-	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo tree trust policyfile",
+	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
 	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
 }
 

@@ -117,9 +117,11 @@ func (d *desk) config(from lcm.Revision, at func(lcm.Revision) time.Time) trust.
 		FirstSeen: at, AcceptedAt: func(r lcm.Revision) (time.Time, bool) { return d.committed(r), true }}
 }
 
+func (d *desk) committed(r lcm.Revision) time.Time { return committed(d.repo, r) }
+
 // committed is when a commit says that it was made.
-func (d *desk) committed(r lcm.Revision) time.Time {
-	if c, err := d.repo.Commit(r); err == nil {
+func committed(repo *gitrepo.Repo, r lcm.Revision) time.Time {
+	if c, err := repo.Commit(r); err == nil {
 		return c.Committer.When
 	}
 	return time.Now()

@@ -78,7 +78,7 @@ func (c *cli) root() *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&c.repo, "repo", ".", "the checkout to work on")
 	_ = root.MarkPersistentFlagDirname("repo")
-	root.AddCommand(c.initCommand(), c.getCommand(), c.listCommand(), c.explainCommand(),
+	root.AddCommand(c.initCommand(), c.getCommand(), c.listCommand(), c.explainCommand(), c.historyCommand(),
 		c.promptCommand(), c.approveCommand(), c.mergeCommand(), c.heartbeatCommand(), c.trustCommand(), c.schemaCommand(), c.fmtCommand())
 	root.Args = wrapArgs(cobra.NoArgs)
 	wrapAll(root)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -284,7 +283,7 @@ func pathsOf(changed []gitrepo.Change) []string {
 // is known to have.
 func consenters(all []state.Consent, e *tree.Entry) (persons []string, known bool) {
 	for _, c := range all {
-		if c.Paths != nil && !slices.ContainsFunc(c.Paths, func(p string) bool { return concernsEntry(p, e) }) {
+		if c.Paths != nil && !slices.ContainsFunc(c.Paths, func(p string) bool { return trust.Concerns(p, e.Address, e.Kind == lcm.KindPromptTemplate) }) {
 			continue
 		}
 		if !known {
@@ -294,16 +293,4 @@ func consenters(all []state.Consent, e *tree.Entry) (persons []string, known boo
 		persons = slices.DeleteFunc(persons, func(p string) bool { return !slices.Contains(c.Persons, p) })
 	}
 	return persons, known
-}
-
-// concernsEntry reports whether a change, as trust judged it, is one of an entry: of a file by which the entry
-// can come to be, in the entry's environment. Of a prompt, every partial counts.
-func concernsEntry(change string, e *tree.Entry) bool {
-	if _, as, effect := strings.Cut(change, " → "); effect {
-		change = as
-	}
-	dir, base := path.Split(change)
-	key, _, _ := strings.Cut(base, ".")
-	partial := e.Kind == lcm.KindPromptTemplate && strings.HasPrefix(base, "_")
-	return dir == folder(e.Address.Namespace)+"/" && (key == e.Address.Key || partial)
 }

@@ -168,8 +168,7 @@ func same(a, b resolution) bool {
 func (c comparison) settings() map[string]bool {
 	as := map[string]bool{}
 	for _, env := range c.environments() {
-		if c.old != nil && c.new != nil && slices.Equal(c.old.chains[env], c.new.chains[env]) &&
-			c.old.settings.Environments[env] == c.new.settings.Environments[env] {
+		if c.old != nil && c.new != nil && c.sameChain(env) {
 			continue
 		}
 		for _, s := range c.services() {

@@ -1,8 +1,11 @@
 package trust
 
 import (
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
 // Consented says which persons consented to some of the changes of a step.
@@ -43,6 +46,18 @@ func (s Step) Consented() []Consented {
 		out[0].Paths = nil
 	}
 	return out
+}
+
+// Concerns reports whether a change, as Judged writes it, is one of an address: of a file by which its value can
+// come to be, in the address's environment. Of a prompt, every partial counts.
+func Concerns(change string, a lcm.Address, prompt bool) bool {
+	if _, as, effect := strings.Cut(change, " → "); effect {
+		change = as
+	}
+	dir, base := path.Split(change)
+	key, _, _ := strings.Cut(base, ".")
+	partial := prompt && strings.HasPrefix(base, "_")
+	return dir == "namespaces/"+a.Namespace.String()+"/" && (key == a.Key || partial)
 }
 
 // Roles returns the roles that a principal had by the policy that the step was judged by.

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/history"
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/trust"
+)
+
+// attribution is who is behind a version, as far as that can be known from a clone.
+type attribution struct {
+	Believed  bool         `json:"believed"` // by the policy of the commit before it, or from the introduction on
+	By        string       `json:"by"`       // in words: by what it is somebody's; "" unless believed
+	Signer    string       `json:"signer,omitempty"`
+	Approvers []string     `json:"approvers"`         // those besides the signer who consented to what changed the address
+	Refused   *refusalJSON `json:"refused,omitempty"` // why it is not believed
+	Reason    string       `json:"reason,omitempty"`  // why nobody can say
+}
+
+func (a attribution) text(author string) string {
+	switch {
+	case a.Refused != nil:
+		return printable(author) + " (not believed: " + a.Refused.Rule + ")"
+	case !a.Believed:
+		return printable(author) + " (" + a.Reason + ")"
+	case len(a.Approvers) > 0:
+		return a.By + ", approved by " + strings.Join(a.Approvers, ", ")
+	}
+	return a.By
+}
+
+// jury judges the commits behind versions.
+type jury struct {
+	repo         *gitrepo.Repo
+	address      lcm.Address
+	introduction lcm.Revision // "": each commit is judged by itself
+	steps        map[lcm.Revision]trust.Step
+	refusal      *trust.Refusal
+	cache        trust.Cache
+}
+
+// verify judges all steps from the introduction on, and keeps those of the versions.
+func (j *jury) verify(ctx context.Context, head lcm.Revision, versions []history.Version) error {
+	if j.introduction == "" {
+		return nil
+	}
+	j.steps = map[lcm.Revision]trust.Step{}
+	cfg, reason, err := j.config(j.introduction)
+	if err != nil || reason != "" {
+		return errors.Join(err, asError(reason))
+	}
+	cfg.Introduction, cfg.AcceptedAt = j.introduction, nil
+	cfg.OnStep = func(s trust.Step) {
+		if slices.ContainsFunc(versions, func(v history.Version) bool { return v.Revision == s.Commit }) {
+			j.steps[s.Commit] = s
+		}
+	}
+	if _, err = trust.Verify(ctx, j.repo, cfg, "", head); errors.As(err, &j.refusal) {
+		return nil
+	}
+	return err
+}
+
+func asError(reason string) error {
+	if reason == "" {
+		return nil
+	}
+	return errors.New(reason)
+}
+
+// on tells who is behind a commit.
+func (j *jury) on(ctx context.Context, c *gitrepo.Commit, kind lcm.Kind) (attribution, error) {
+	nobody := func(reason string) (attribution, error) {
+		return attribution{Approvers: []string{}, Reason: reason}, nil
+	}
+	switch s, ok := j.steps[c.ID]; {
+	case ok:
+		return j.credit(s, kind), nil
+	case c.ID == j.introduction:
+		return nobody("the introduction: the daemon's operator trusts it")
+	case j.refusal != nil:
+		return refused(j.refusal), nil
+	case len(c.Parents) == 0:
+		return nobody("the first commit: it can only be trusted as an introduction")
+	}
+	cfg, reason, err := j.config(c.Parents[0])
+	if err != nil || reason != "" {
+		return attribution{Approvers: []string{}, Reason: reason}, err
+	}
+	v, err := trust.Verify(ctx, j.repo, cfg, "", c.ID)
+	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
+		return refused(refusal), nil
+	} else if err != nil {
+		return attribution{}, err
+	}
+	return j.credit(v.Steps()[0], kind), nil
+}
+
+func refused(r *trust.Refusal) attribution {
+	why := refusalOf(r)
+	return attribution{Approvers: []string{}, Refused: &why}
+}
+
+// config judges what comes after a revision; reason says why nobody can.
+func (j *jury) config(from lcm.Revision) (cfg trust.Config, reason string, err error) {
+	t, err := j.repo.Tree(from)
+	if err != nil {
+		return cfg, "", err
+	}
+	p, _ := trust.LoadPolicy(t)
+	if p == nil {
+		return cfg, "not judged: " + from.Short() + " has no sound policy", nil
+	}
+	at := func(r lcm.Revision) time.Time { return committed(j.repo, r) }
+	return trust.Config{Repository: p.Repository, Branch: p.Branch, Tenants: []string{"*"}, Introduction: from, Cache: &j.cache,
+		FirstSeen: at, AcceptedAt: func(r lcm.Revision) (time.Time, bool) { return at(r), true }}, "", nil
+}
+
+// credit names who consented to the changes that concern the address.
+func (j *jury) credit(s trust.Step, kind lcm.Kind) attribution {
+	a := attribution{Believed: true, By: s.By(), Signer: s.Signer}
+	known := false
+	for _, c := range s.Consented() {
+		prompt := kind == lcm.KindPromptTemplate || kind == ""
+		if c.Paths == nil || slices.ContainsFunc(c.Paths, func(p string) bool { return trust.Concerns(p, j.address, prompt) }) {
+			a.Approvers, known = append(a.Approvers, c.Persons...), true
+		}
+	}
+	if !known { // a change of the environments, say, is one of the whole
+		a.Approvers = slices.Clone(s.Approvers)
+	}
+	slices.Sort(a.Approvers)
+	a.Approvers = slices.DeleteFunc(slices.Compact(a.Approvers), func(p string) bool { return p == s.Signer })
+	a.Approvers = append([]string{}, a.Approvers...)
+	return a
+}
