@@ -114,8 +114,10 @@ type Writer interface {
 	Close() error
 }
 
-// Reader is a reader's half.
+// Reader is a reader's half. Whoever wants more than one entry of a namespace takes them by ReadWhole.
 type Reader interface {
+	// List is that of Writer.
+	List(ctx context.Context, ns lcm.Namespace) (Listing, error)
 	// Get returns the value and mark of one entry. ErrNotFound if there is none.
 	Get(ctx context.Context, addr lcm.Address) ([]byte, Meta, error)
 	// Marker returns the namespace's marker; the zero Marker if it has none.

@@ -36,8 +36,8 @@ func (s *Store) Apply(ctx context.Context, b store.Batch) error {
 
 // await returns the answer to req, after carrying out the whole queue if nobody did so meanwhile.
 func (s *Store) await(req *request) error {
-	s.commit.Lock()
-	defer s.commit.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	select {
 	case err := <-req.done:
 		return err

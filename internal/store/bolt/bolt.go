@@ -33,9 +33,11 @@ type Store struct {
 	db   *bbolt.DB
 	seal *sealer // nil: keeps no secrets
 
+	commit func(run func() error) error // runs one writing transaction; tests have it fail
+
 	queueMu sync.Mutex // guards queue
 	queue   []*request
-	commit  sync.Mutex // held by the one Apply that carries out the queue
+	writing sync.Mutex // held by the one Apply that carries out the queue
 }
 
 var _ store.Target = (*Store)(nil)

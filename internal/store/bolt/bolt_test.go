@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 	for name, key := range map[string][]byte{"sealing": testKey, "without a key": nil} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) store.Target {
-				return mustOpen(t, Config{Path: filepath.Join(t.TempDir(), "deep", "store.db"), SealKey: key})
+				return mustOpen(t, Config{Path: filepath.Join(storetest.NewDisk(t, 64<<20).Dir, "deep", "store.db"), SealKey: key})
 			}, storetest.Options{
 				Reopen: func(t *testing.T, target store.Target) store.Target {
 					if err := target.Close(); err != nil {
@@ -35,6 +35,7 @@ func TestConformance(t *testing.T) {
 					}
 				},
 				Atomic: true,
+				Rig:    rig(key),
 			})
 		})
 	}

@@ -38,7 +38,7 @@ func New(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", cfg.Path, err)
 	}
-	s := &Store{path: cfg.Path, db: db}
+	s := &Store{path: cfg.Path, db: db, commit: func(run func() error) error { return run() }}
 	if err := s.prepare(cfg.SealKey); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", cfg.Path, err), db.Close())
 	}
@@ -170,7 +170,9 @@ func (s *Store) view(ctx context.Context, fn func(*bbolt.Bucket) error) error {
 
 // update does the same in a writing one, which is durable once this returns nil.
 func (s *Store) update(fn func(*bbolt.Bucket) error) error {
-	return s.transaction(s.db.Update, func(tx *bbolt.Tx) error { return fn(tx.Bucket(spacesBucket)) })
+	return s.commit(func() error {
+		return s.transaction(s.db.Update, func(tx *bbolt.Tx) error { return fn(tx.Bucket(spacesBucket)) })
+	})
 }
 
 func (s *Store) transaction(run func(func(*bbolt.Tx) error) error, fn func(*bbolt.Tx) error) error {

@@ -195,7 +195,7 @@ func applyTogether(t *testing.T, s *Store, batches map[string]store.Batch) map[s
 	answers := map[string]error{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	s.commit.Lock()
+	s.writing.Lock()
 	for name, b := range batches {
 		wg.Go(func() {
 			err := s.Apply(t.Context(), b)
@@ -209,7 +209,7 @@ func applyTogether(t *testing.T, s *Store, batches map[string]store.Batch) map[s
 		queued = len(s.queue)
 		s.queueMu.Unlock()
 	}
-	s.commit.Unlock()
+	s.writing.Unlock()
 	wg.Wait()
 	return answers
 }

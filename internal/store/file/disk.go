@@ -10,7 +10,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/store"
 )
 
-// This file holds every change of the disk. Each calls s.step first.
+// This file holds every change of the disk. Each is made through s.change.
 
 // folders makes the folders of a namespace that are missing, and sees that none is a link: nobody
 // shall lead one tenant's values into another's folder.
@@ -37,31 +37,33 @@ func (s *Store) folders(p place) error {
 
 // mkdir makes a folder with its mode, whatever the process's umask is.
 func (s *Store) mkdir(name string) error {
-	s.step("mkdir " + name)
-	if err := s.root.Mkdir(name, s.dirMode); err != nil {
+	if err := s.change("mkdir "+name, func() error { return s.root.Mkdir(name, s.dirMode) }); err != nil {
 		return err
 	}
-	s.step("chmod " + name)
-	return s.root.Chmod(name, s.dirMode)
+	return s.change("chmod "+name, func() error { return s.root.Chmod(name, s.dirMode) })
 }
 
 // write makes a file and returns when it is on the disk.
 func (s *Store) write(name string, data []byte) error {
-	s.step("create " + name)
-	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.fileMode)
+	var f *os.File
+	err := s.change("create "+name, func() (err error) {
+		f, err = s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.fileMode)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	s.step("write " + name)
-	_, err = f.Write(data)
-	return errors.Join(err, f.Chmod(s.fileMode), f.Sync(), f.Close())
+	err = s.change("write "+name, func() error { _, err := f.WriteAt(data, 0); return err })
+	if err == nil {
+		err = s.change("sync "+name, f.Sync)
+	}
+	return errors.Join(err, f.Chmod(s.fileMode), f.Close())
 }
 
 // link gives a file a second name. Where that is not possible (some file systems know no hard links,
 // and Linux refuses them for another user's files) it copies.
 func (s *Store) link(from, to string) error {
-	s.step("link " + to)
-	linked := s.root.Link(from, to)
+	linked := s.change("link "+to, func() error { return s.root.Link(from, to) })
 	if linked == nil {
 		return nil
 	}
@@ -88,22 +90,21 @@ func (s *Store) sync(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(s.change("sync "+dir, f.Sync), f.Close())
 }
 
 // turn makes the environment's link point at a generation, in one step.
 func (s *Store) turn(p place, next generation) error {
 	fresh := path.Join(p.generations, "next")
-	s.step("remove " + fresh)
-	if err := s.root.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := s.change("remove "+fresh, func() error { return s.root.Remove(fresh) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	s.step("symlink " + fresh)
-	if err := s.root.Symlink(path.Join(p.target, next.name), fresh); err != nil {
+	err = s.change("symlink "+fresh, func() error { return s.root.Symlink(path.Join(p.target, next.name), fresh) })
+	if err != nil {
 		return err
 	}
-	s.step("rename " + p.link)
-	if err := s.root.Rename(fresh, p.link); err != nil {
+	if err := s.change("rename "+p.link, func() error { return s.root.Rename(fresh, p.link) }); err != nil {
 		return err
 	}
 	return s.sync(p.service)
@@ -117,8 +118,7 @@ func (s *Store) remove(p place, names []string) error {
 		return err
 	}
 	for _, name := range names {
-		s.step("rename " + name)
-		err := s.root.Rename(path.Join(p.generations, name), trash)
+		err := s.change("rename "+name, func() error { return s.root.Rename(path.Join(p.generations, name), trash) })
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -130,6 +130,5 @@ func (s *Store) remove(p place, names []string) error {
 }
 
 func (s *Store) removeAll(name string) error {
-	s.step("remove " + name)
-	return s.root.RemoveAll(name)
+	return s.change("remove "+name, func() error { return s.root.RemoveAll(name) })
 }

@@ -53,16 +53,16 @@ func itemOf(t *testing.T, s *Store, key string) store.Item {
 // TestEditedMeanwhile has somebody write into the present generation while the next one is built.
 func TestEditedMeanwhile(t *testing.T) {
 	s, environment := opened(t)
-	s.step = func(step string) {
+	s.change = before(func(step string) {
 		if strings.HasSuffix(step, "2/.lcm/revision") {
 			plant(t, filepath.Join(environment, "foreign.json"), "theirs")
 		}
-	}
+	})
 	if err := pass(t.Context(), s, second); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("Apply = %v; want ErrConflict", err)
 	}
 	checkTidy(t, s.path)
-	s.step = func(string) {}
+	s.change = before(func(string) {})
 	mustPass(t, s, second)
 	if got := readFile(t, filepath.Join(environment, "foreign.json")); string(got) != "theirs" {
 		t.Errorf("their file is %q", got)

@@ -39,7 +39,7 @@ type Store struct {
 	path     string
 	fileMode fs.FileMode
 	dirMode  fs.FileMode
-	step     func(string) // called before each change of the disk; tests break off there
+	change   func(what string, make func() error) error // makes one change of the disk; tests have it fail
 }
 
 var _ store.Target = (*Store)(nil)
@@ -49,7 +49,7 @@ func New(cfg Config) (*Store, error) {
 	if cfg.Path == "" {
 		return nil, errors.New("opening a file store: it needs a path")
 	}
-	s := &Store{path: cfg.Path, fileMode: cfg.FileMode.Perm(), dirMode: cfg.DirMode.Perm(), step: func(string) {}}
+	s := &Store{path: cfg.Path, fileMode: cfg.FileMode.Perm(), dirMode: cfg.DirMode.Perm(), change: func(_ string, make func() error) error { return make() }}
 	if s.fileMode == 0 {
 		s.fileMode = 0o644
 	}

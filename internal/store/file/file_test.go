@@ -16,7 +16,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Target { return mustOpen(t, t.TempDir()) }, storetest.Options{
+	storetest.Run(t, func(t *testing.T) store.Target { return mustOpen(t, storetest.NewDisk(t, 64<<20).Dir) }, storetest.Options{
 		Reopen: func(t *testing.T, target store.Target) store.Target {
 			if err := target.Close(); err != nil {
 				t.Fatal(err)
@@ -27,7 +27,16 @@ func TestConformance(t *testing.T) {
 			plant(t, filepath.Join(target.(*Store).path, addr.String()+".json"), string(value))
 		},
 		Atomic: true,
+		Rig:    rig,
 	})
+}
+
+// before is a change of the disk that calls f first.
+func before(f func(string)) func(string, func() error) error {
+	return func(what string, make func() error) error {
+		f(what)
+		return make()
+	}
 }
 
 func plant(t *testing.T, name, content string) {
@@ -154,14 +163,14 @@ func TestGenerations(t *testing.T) {
 		past, err := os.Readlink(environment)
 		mustDo(t, err)
 		mustPass(t, s, []snapshot{second, first}[i%2])
-		s.step = func(step string) {
+		s.change = before(func(step string) {
 			if _, err := os.Stat(filepath.Join(service, past)); err != nil && strings.HasPrefix(step, "symlink ") {
 				t.Errorf("the generation before the present one: %v", err)
 			}
-		}
+		})
 		mustPass(t, s, []snapshot{second, first}[i%2]) // changes nothing
 		mustPass(t, s, []snapshot{first, second}[i%2])
-		s.step = func(string) {}
+		s.change = before(func(string) {})
 		checkTidy(t, s.path)
 	}
 }

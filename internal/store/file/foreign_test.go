@@ -182,19 +182,19 @@ func TestTwoWriters(t *testing.T) {
 	stale := store.Change{Action: store.Delete, Key: "changed", If: itemOf(t, b, "changed").Token}
 	answer := make(chan error, 1)
 	started := make(chan struct{})
-	a.step = func(step string) {
+	a.change = before(func(step string) {
 		if strings.HasPrefix(step, "symlink ") {
-			b.step = func(step string) {
+			b.change = before(func(step string) {
 				if strings.HasPrefix(step, "lock ") {
 					close(started)
 				}
-			}
+			})
 			go func() {
 				answer <- b.Apply(t.Context(), store.Batch{Namespace: testSpace, Changes: []store.Change{stale}})
 			}()
 			<-started
 		}
-	}
+	})
 	mustPass(t, a, second)
 	if err := <-answer; !errors.Is(err, store.ErrConflict) {
 		t.Errorf("the second writer: %v; want ErrConflict", err)

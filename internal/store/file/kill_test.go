@@ -36,12 +36,12 @@ func doomedPass(at, dir string) int {
 	if err != nil {
 		return 2
 	}
-	s.step = func(string) {
+	s.change = before(func(string) {
 		if n--; n == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // it takes a moment
 		}
-	}
+	})
 	if err := pass(context.Background(), s, second); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

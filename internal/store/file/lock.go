@@ -17,8 +17,11 @@ const (
 // lock keeps other writers out of a namespace, those of other processes included.
 func (s *Store) lock(ctx context.Context, p place) (unlock func(), err error) {
 	name := path.Join(p.generations, "lock")
-	s.step("lock " + name)
-	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	var f *os.File
+	err = s.change("lock "+name, func() (err error) {
+		f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,11 @@ type Options struct {
 	// Atomic says that a batch is one step: a batch that fails has changed nothing, and a reader
 	// never sees a value beside the mark of another.
 	Atomic bool
+	// Rig sets a target up whose writes can be made to fail, on a store that no other test uses or a part of one. Plant
+	// works on its Target too. Nil: failures are not tested.
+	Rig func(t *testing.T) Rig
+	// Passes is how many revisions readers are to see go by. 0: 1,000.
+	Passes int
 }
 
 // Run tests the targets that open returns. Each test opens its own and closes it; they may share
@@ -49,6 +54,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Target, opts Options) {
 		"Foreign":         s.testForeign,
 		"Reopen":          s.testReopen,
 		"Namespaces":      s.testNamespaces,
+		"Faults":          s.testFaults,
+		"Polling":         s.testPolling,
 	} {
 		t.Run(name, test)
 	}
