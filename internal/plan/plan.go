@@ -5,6 +5,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -76,11 +77,11 @@ type Namespace struct {
 	Held      []diag.Finding `json:"held"` // why nothing of this is carried out; empty if it is
 	Changes   []Change       `json:"changes"`
 
-	Batches   []Batch          `json:"-"` // in the order in which they are to be applied
-	Inventory state.Inventory  `json:"-"` // what the inventory is when all is applied
-	Deletes   map[string]int   `json:"-"` // target → entries to be deleted
-	Unlisted  map[string]error `json:"-"` // targets that could not be listed: nothing is planned for them
-	Emptied   bool             `json:"-"` // the namespace had entries, and will have none
+	Batches   []Batch             `json:"-"` // in the order in which they are to be applied
+	Inventory state.Inventory     `json:"-"` // what the inventory is when all is applied
+	Deletes   map[string][]string `json:"-"` // target → keys that the inventory has and the revision no longer wants there, sorted
+	Unlisted  map[string]error    `json:"-"` // targets that could not be listed: nothing is planned for them
+	Emptied   bool                `json:"-"` // the namespace had entries, and will have none
 }
 
 // Batch is what one target is given.
@@ -117,7 +118,7 @@ type Owner struct {
 // Compute plans one namespace. Every target that entries go to, or that the inventory names, must
 // have a Holding.
 func Compute(owner Owner, ns lcm.Namespace, wanted []Entry, holdings []Holding) (Namespace, error) {
-	p := Namespace{Namespace: ns, Held: []diag.Finding{}, Changes: []Change{}, Inventory: state.Inventory{}, Deletes: map[string]int{}, Unlisted: map[string]error{}}
+	p := Namespace{Namespace: ns, Held: []diag.Finding{}, Changes: []Change{}, Inventory: state.Inventory{}, Deletes: map[string][]string{}, Unlisted: map[string]error{}}
 	byTarget, home := map[string][]Entry{}, map[string]string{}
 	for _, e := range wanted {
 		byTarget[e.Target] = append(byTarget[e.Target], e)
@@ -126,6 +127,7 @@ func Compute(owner Owner, ns lcm.Namespace, wanted []Entry, holdings []Holding) 
 	had := 0
 	for _, h := range holdings {
 		had += len(h.Owned)
+		p.doom(h, home)
 		if h.Err != nil {
 			p.Inventory[h.Target], p.Unlisted[h.Target] = h.Owned, h.Err
 		} else if err := p.target(owner, h, byTarget[h.Target]); err != nil {
@@ -163,10 +165,7 @@ func rank(b Batch) int {
 
 // target plans what one target of the namespace is to hold.
 func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
-	items := map[string]store.Item{}
-	for _, i := range h.Listing.Items {
-		items[i.Key] = i
-	}
+	items := byKey(h.Listing)
 	b := p.batch(owner, h.Target)
 	inventory := map[string]state.Owned{}
 	for _, e := range wanted {
@@ -238,19 +237,31 @@ func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*sto
 	return c, nil
 }
 
+// doom notes what is no longer wanted in a target. It goes by the inventory alone, so that it does not matter
+// for what may be deleted whether the target can be asked.
+func (p *Namespace) doom(h Holding, home map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(h.Owned)) {
+		if home[key] != h.Target {
+			p.Deletes[h.Target] = append(p.Deletes[h.Target], key)
+		}
+	}
+}
+
 // prune plans the deletion of what this repository put into a target and no longer wants there. Both the
 // inventory and the mark must say that an entry is ours. What now belongs into another target goes from here
 // in a batch of its own, after that one has it: a value that moves is never nowhere.
 func (p *Namespace) prune(owner Owner, h Holding, home map[string]string) {
 	gone, moved := p.batch(owner, h.Target), p.batch(owner, h.Target)
-	for _, item := range h.Listing.Items {
-		o, owned := h.Owned[item.Key]
-		to, wanted := home[item.Key]
+	items := byKey(h.Listing)
+	for _, key := range p.Deletes[h.Target] {
+		item, there := items[key]
+		to, wanted := home[key]
 		switch {
-		case !owned || to == h.Target || item.Meta.Repository != owner.Repository:
+		case wanted && p.Unlisted[to] != nil, // it stays until the other target is back
+			!there && blank(h.Listing): // it is looked for again when there is at least the marker
+			p.Inventory[h.Target][key] = h.Owned[key]
 			continue
-		case wanted && p.Unlisted[to] != nil:
-			p.Inventory[h.Target][item.Key] = o // it stays until the other target is back
+		case !there, item.Meta.Repository != owner.Repository:
 			continue
 		case wanted:
 			moved.add(item)
@@ -258,7 +269,6 @@ func (p *Namespace) prune(owner Owner, h Holding, home map[string]string) {
 		default:
 			gone.add(item)
 		}
-		p.Deletes[h.Target]++
 		p.Changes = append(p.Changes, Change{Address: p.Namespace.Key(item.Key), Kind: item.Meta.Kind, Target: h.Target,
 			Action: store.Delete, Fields: []string{}, Fingerprint: "gone", Origin: item.Meta.Origin})
 	}
@@ -270,6 +280,18 @@ func (p *Namespace) prune(owner Owner, h Holding, home map[string]string) {
 	if len(moved.Changes) > 0 {
 		p.Batches = append(p.Batches, moved)
 	}
+}
+
+// blank reports whether a listing shows nothing at all, not even a marker, as of a target that was wiped or
+// that answers wrongly.
+func blank(l store.Listing) bool { return len(l.Items) == 0 && l.Marker == (store.Marker{}) }
+
+func byKey(l store.Listing) map[string]store.Item {
+	items := make(map[string]store.Item, len(l.Items))
+	for _, i := range l.Items {
+		items[i.Key] = i
+	}
+	return items
 }
 
 func (b *Batch) add(item store.Item) {

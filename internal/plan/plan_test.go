@@ -121,7 +121,7 @@ func TestComputeDemandsAListing(t *testing.T) {
 
 func TestEmptied(t *testing.T) {
 	h := Holding{Listing: store.Listing{Items: []store.Item{item("k", "d1", 1)}}, Owned: map[string]state.Owned{"k": owned("k", "d1", 1)}}
-	if p := compute(t, nil, h, nil); !p.Emptied || p.Deletes["t"] != 1 {
+	if p := compute(t, nil, h, nil); !p.Emptied || len(p.Deletes["t"]) != 1 {
 		t.Errorf("%+v", p)
 	}
 	if p := compute(t, []Entry{wanted("other", "d")}, h, nil); p.Emptied {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llm-config-manager/lcm/internal/apply"
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/state"
@@ -19,11 +20,11 @@ import (
 
 // plan lists the targets of each namespace and computes the difference. A namespace that is held has a
 // plan without changes.
-func (r *Reconciler) plan(ctx context.Context, v trust.Verified, chunk []*judged) ([]plan.Namespace, error) {
-	plans := make([]plan.Namespace, len(chunk))
+func (r *Reconciler) plan(ctx context.Context, v trust.Verified, js []*judged) ([]plan.Namespace, error) {
+	plans := make([]plan.Namespace, len(js))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(apply.Parallel)
-	for i, j := range chunk {
+	for i, j := range js {
 		g.Go(func() (err error) {
 			plans[i], err = r.planOne(ctx, v, j)
 			return err
@@ -34,9 +35,7 @@ func (r *Reconciler) plan(ctx context.Context, v trust.Verified, chunk []*judged
 
 func (r *Reconciler) planOne(ctx context.Context, v trust.Verified, j *judged) (plan.Namespace, error) {
 	if j.held() {
-		p := plan.Namespace{Namespace: j.namespace, Changes: []plan.Change{}}
-		p.Held = errorsOf(j.findings)
-		return p, nil
+		return heldPlan(j), nil
 	}
 	inventory, open, err := r.State.Inventory(j.namespace)
 	if err != nil {
@@ -105,9 +104,23 @@ func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target strin
 	return h
 }
 
-// carryOut records the intents, applies, and records the outcomes. A crash between leaves the intents
+// together is how many namespaces are written between one record of intents and that of their outcomes.
+const together = 256
+
+// carryOut carries out plans that were made from these namespaces, in the same order.
+func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, js []*judged, plans []plan.Namespace, o Options, report *Report) error {
+	for from := 0; from < len(js); from += together {
+		to := min(from+together, len(js))
+		if err := r.carryOutSome(ctx, v, js[from:to], plans[from:to], o, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carryOutSome records the intents, applies, and records the outcomes. A crash between leaves the intents
 // open, and the next pass does it again.
-func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
+func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
 	var ready []plan.Namespace
 	intents := map[lcm.Namespace]state.Intent{}
 	for _, p := range plans {
@@ -167,32 +180,44 @@ func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Na
 // one that was cut off.
 func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, result apply.Result, before state.Namespace, wrote bool) state.Outcome {
 	now := before
-	now.Held, now.Deletes, now.Failed, now.Services = nil, 0, nil, nil
+	now.Held, now.Doomed, now.Failed, now.Services = nil, nil, nil, nil
 	for _, s := range j.services {
 		now.Services = append(now.Services, s.String())
 	}
 	if len(p.Held) > 0 {
 		now.Held = p.Held
-		for _, n := range p.Deletes {
-			now.Deletes += n
+		doomed := slices.ContainsFunc(p.Held, func(f diag.Finding) bool { return f.Rule == deletesHeld })
+		if doomed {
+			now.Doomed = p.Deletes
 		}
 		if before.Since == "" || !reflect.DeepEqual(before.Held, now.Held) {
 			now.Since = v.Revision()
 		}
-		return state.Outcome{State: now}
+		return state.Outcome{State: now, Consent: !doomed} // a consent that was not enough is none
 	}
 	now.Failed = slices.Sorted(maps.Keys(failures(p, result)))
 	if len(now.Failed) > 0 {
 		if before.Since == "" {
 			now.Since = v.Revision()
 		}
-		return state.Outcome{State: now, Inventory: r.afterFailure(p, now.Failed)}
+		left := r.afterFailure(p, now.Failed)
+		return state.Outcome{State: now, Inventory: left, Consent: remain(p.Deletes, left)}
 	}
 	now.Since = ""
 	if wrote || now.Revision == "" && len(j.entries) > 0 {
 		now.Revision, now.At = v.Revision(), r.Now()
 	}
-	return state.Outcome{State: now, Inventory: p.Inventory, Ended: true}
+	return state.Outcome{State: now, Inventory: p.Inventory, Ended: true, Consent: remain(p.Deletes, p.Inventory)}
+}
+
+// remain reports whether some entries, by target, are still in an inventory.
+func remain(entries map[string][]string, inv state.Inventory) bool {
+	for target, keys := range entries {
+		if slices.ContainsFunc(keys, func(key string) bool { _, ok := inv[target][key]; return ok }) {
+			return true
+		}
+	}
+	return false
 }
 
 // gone counts what the inventory loses by target, except in targets that failed: what this pass deleted,

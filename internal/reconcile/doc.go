@@ -10,8 +10,8 @@
 //	resolve  tree      inheritance, tombstones, references, routes
 //	open     sopsfile  secrets, only from a revision that was believed
 //	check    check     schemas and policies, the same battery as in lcm-lint
-//	hold     hold.go   a namespace that fails is held, with all that refers to it; the others go on
 //	plan     plan      the difference to what the targets hold; pure
+//	hold     hold.go   what fails, would delete too much or meets a foreign value is held, with all that refers to it; the others go on
 //	intent   state     what is about to be written
 //	apply    apply     compare-and-swap, a namespace at a time
 //	outcome  state     what was written

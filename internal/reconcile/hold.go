@@ -1,176 +1,111 @@
 package reconcile
 
 import (
-	"fmt"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
-	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
 // refHeld is the rule by which a namespace is held for another's sake: it is looked at in every pass.
 const refHeld = "ref/held"
 
-// holdDependents holds what refers to a namespace that is held, in this pass or since an earlier one,
-// and so on until nothing more is added.
-func (r *Reconciler) holdDependents(js []*judged) error {
-	held := map[lcm.Namespace]bool{}
+// holding holds plans back, before anything is written.
+type holding struct {
+	js    []*judged
+	plans []plan.Namespace // of the same namespaces, in the same order
+	held  map[lcm.Namespace]bool
+}
+
+// hold holds, of what checks let pass, what would delete more than it may, and then all that refers to a
+// namespace that is held, in this pass or since an earlier one, for whatever reason.
+func (r *Reconciler) hold(t *tree.Tree, j *job, js []*judged, plans []plan.Namespace, o Options) error {
+	budget, err := r.deleteBudget(t, j)
+	if err != nil {
+		return err
+	}
 	pending, err := r.State.Pending()
 	if err != nil {
 		return err
 	}
+	h := &holding{js, plans, map[lcm.Namespace]bool{}}
 	for ns, n := range pending {
-		held[ns] = len(n.Held) > 0
+		h.held[ns] = len(n.Held) > 0
 	}
-	for _, j := range js {
-		held[j.namespace] = j.held()
+	for _, p := range plans {
+		h.held[p.Namespace] = len(p.Held) > 0
 	}
+	h.dependents()
+	for _, i := range h.order() { // what is held for another's sake uses nothing up
+		if h.dependent(i); h.held[js[i].namespace] {
+			continue
+		}
+		if err := budget.hold(&plans[i]); err != nil {
+			return err
+		}
+		h.held[js[i].namespace] = len(plans[i].Held) > 0
+	}
+	h.dependents()
+	return budget.record(o)
+}
+
+// dependents holds what refers to what is held, and so on until nothing more is added.
+func (h *holding) dependents() {
 	for again := true; again; {
 		again = false
-		for _, j := range js {
-			if j.held() {
-				continue
-			}
-			for _, s := range j.services {
-				if on := s.In(j.namespace.Environment); held[on] {
-					j.findings = append(j.findings, diag.Errorf(diag.Position{File: folder(j.namespace), Line: 1, Column: 1}, refHeld,
-						"it refers to %s, which is held", on))
-					held[j.namespace], again = true, true
-					break
-				}
-			}
+		for i := range h.js {
+			again = h.dependent(i) || again
 		}
 	}
-	return nil
+}
+
+// dependent holds one namespace if it refers to one that is held, and reports whether it did so just now.
+func (h *holding) dependent(i int) bool {
+	j := h.js[i]
+	if h.held[j.namespace] {
+		return false
+	}
+	at := slices.IndexFunc(j.services, func(s lcm.Service) bool { return h.held[s.In(j.namespace.Environment)] })
+	if at < 0 {
+		return false
+	}
+	j.findings = append(j.findings, diag.Errorf(diag.Position{File: folder(j.namespace), Line: 1, Column: 1}, refHeld,
+		"it refers to %s, which is held", j.services[at].In(j.namespace.Environment)))
+	h.plans[i], h.held[j.namespace] = heldPlan(j), true
+	return true
+}
+
+// order lists the namespaces so that each comes after those that it refers to, as far as they do not refer to each
+// other.
+func (h *holding) order() []int {
+	at, done, out := map[lcm.Namespace]int{}, make([]bool, len(h.js)), make([]int, 0, len(h.js))
+	for i, j := range h.js {
+		at[j.namespace] = i
+	}
+	var visit func(int)
+	visit = func(i int) {
+		if done[i] {
+			return
+		}
+		done[i] = true
+		for _, s := range h.js[i].services {
+			if on, here := at[s.In(h.js[i].namespace.Environment)]; here {
+				visit(on)
+			}
+		}
+		out = append(out, i)
+	}
+	for i := range h.js {
+		visit(i)
+	}
+	return out
+}
+
+// heldPlan changes nothing, and says why.
+func heldPlan(j *judged) plan.Namespace {
+	return plan.Namespace{Namespace: j.namespace, Changes: []plan.Change{}, Held: errorsOf(j.findings)}
 }
 
 func folder(ns lcm.Namespace) string { return "namespaces/" + ns.String() }
-
-// Share is a part of what a tenant has in a target: "10%" or a plain number.
-type Share struct {
-	percent float64
-	count   int
-}
-
-// ParseShare parses "10%" or "25".
-func ParseShare(s string) (Share, error) {
-	if p, ok := strings.CutSuffix(s, "%"); ok {
-		f, err := strconv.ParseFloat(p, 64)
-		if err != nil || f < 0 || f > 100 || math.IsNaN(f) {
-			return Share{}, fmt.Errorf("%q is not a percentage from 0%% to 100%%", s)
-		}
-		return Share{percent: f}, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
-		return Share{}, fmt.Errorf("%q is neither a count nor a percentage such as 10%%", s)
-	}
-	return Share{count: n}, nil
-}
-
-// alwaysPass is how many deletions a tenant and target may always see in a day.
-const alwaysPass = 10
-
-func (s Share) of(have int) int { return max(alwaysPass, s.count, int(s.percent*float64(have)/100)) }
-
-// deleteBudget counts deletions per tenant and target over 24 hours.
-type deleteBudget struct {
-	r        *Reconciler
-	shares   []Share // the repository's and the daemon's: the smaller holds
-	accepted []step  // the commits of this pass that accept some, with what is left of it
-	left     map[string]int
-}
-
-func (r *Reconciler) deleteBudget(t *tree.Tree, j *job) (*deleteBudget, error) {
-	b := &deleteBudget{r: r, shares: []Share{r.MaxDeletes}, left: map[string]int{}}
-	if s := t.Settings().Limits.MaxDeletes; s != "" {
-		share, err := ParseShare(s)
-		if err != nil {
-			return nil, err
-		}
-		b.shares = append(b.shares, share)
-	}
-	for _, s := range j.trails.from[j.from].steps {
-		if s.deletes > 0 {
-			b.accepted = append(b.accepted, s)
-		}
-	}
-	return b, nil
-}
-
-// hold holds the plans that delete more than they may, or all that a namespace has.
-func (b *deleteBudget) hold(plans []plan.Namespace) error {
-	for i := range plans {
-		p := &plans[i]
-		if len(p.Held) > 0 {
-			continue // nothing of it is carried out, so it uses up nothing
-		}
-		total, over := 0, p.Emptied
-		for target, n := range p.Deletes {
-			left, err := b.remaining(p.Namespace.Org, target)
-			if err != nil {
-				return err
-			}
-			total, over = total+n, over || n > left
-		}
-		switch {
-		case total == 0:
-		case !over:
-			for target, n := range p.Deletes {
-				b.left[p.Namespace.Org+"/"+target] -= n
-			}
-		case b.accept(p, total):
-		default:
-			p.Held = append(p.Held, b.finding(p, total))
-		}
-	}
-	return nil
-}
-
-// accept uses up what a commit accepts. Its signers must be such as could have made the deletions.
-func (b *deleteBudget) accept(p *plan.Namespace, n int) bool {
-	for i := range b.accepted {
-		s := &b.accepted[i]
-		refused := slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
-			return c.Action == store.Delete && !s.judged.Accepts(folder(c.Address.Namespace)+"/"+c.Address.Key+".yaml")
-		})
-		if !refused && n <= s.deletes {
-			s.deletes -= n
-			return true
-		}
-	}
-	return false
-}
-
-func (b *deleteBudget) remaining(org, target string) (int, error) {
-	key := org + "/" + target
-	if left, ok := b.left[key]; ok {
-		return left, nil
-	}
-	have, deleted, err := b.r.State.Counts(org, b.r.Now().Add(-24*time.Hour))
-	if err != nil {
-		return 0, err
-	}
-	limit := math.MaxInt
-	for _, s := range b.shares {
-		limit = min(limit, s.of(have[target]+deleted[target]))
-	}
-	b.left[key] = limit - deleted[target]
-	return b.left[key], nil
-}
-
-func (b *deleteBudget) finding(p *plan.Namespace, n int) diag.Finding {
-	why := "more than may be deleted for this tenant in 24 hours"
-	if p.Emptied {
-		why = "which empties the namespace"
-	}
-	return diag.Errorf(diag.Position{File: folder(p.Namespace), Line: 1, Column: 1}, "deletes/held",
-		"%d of its entries would be deleted, %s: a commit with the line \"%s %d\" in its message accepts it, consented to by as many as a change of these keys needs (one number for all namespaces that are held)", n, why, deletesTrailer, n)
-}

@@ -133,24 +133,15 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if job.all {
 		report.addFindings(check.Withheld(rules.Whole()))
 	}
-	if err := r.holdDependents(judged); err != nil {
-		return nil, err
-	}
-	budget, err := r.deleteBudget(t, job)
+	plans, err := r.plan(ctx, verified, judged)
 	if err != nil {
 		return nil, err
 	}
-	for chunk := range slices.Chunk(judged, 256) {
-		plans, err := r.plan(ctx, verified, chunk)
-		if err != nil {
-			return nil, err
-		}
-		if err := budget.hold(plans); err != nil {
-			return nil, err
-		}
-		if err := r.carryOut(ctx, verified, chunk, plans, o, report); err != nil {
-			return nil, err
-		}
+	if err := r.hold(t, job, judged, plans, o); err != nil {
+		return nil, err
+	}
+	if err := r.carryOut(ctx, verified, judged, plans, o, report); err != nil {
+		return nil, err
 	}
 	if err := r.processed(ctx, verified, o, report); err != nil {
 		return nil, err

@@ -121,7 +121,7 @@ func (j *job) addPending() error {
 				strings.HasPrefix(f.Rule, "layout/") // it may be another service's, or nobody's
 		})
 		// Rules may ask who changed it: the same content made again, by others, is another matter.
-		if len(n.Failed) > 0 || n.Deletes > 0 || waits || touched[ns.Service] {
+		if len(n.Failed) > 0 || len(n.Doomed) > 0 || waits || touched[ns.Service] {
 			j.also[ns] = true
 		}
 	}

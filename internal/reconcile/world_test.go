@@ -43,6 +43,7 @@ type faulty struct {
 	store.Target
 	mu                   sync.Mutex // guards applied
 	list, apply, unknown error
+	empty                bool  // it lists nothing, as if that were so
 	after                error // the batch is carried out, and reported as failed
 	applied              int
 	asked                int // for its namespaces
@@ -51,6 +52,9 @@ type faulty struct {
 func (f *faulty) List(ctx ctxT, ns lcm.Namespace) (store.Listing, error) {
 	if f.list != nil {
 		return store.Listing{}, f.list
+	}
+	if f.empty {
+		return store.Listing{}, nil
 	}
 	return f.Target.List(ctx, ns)
 }

@@ -25,13 +25,13 @@ const (
 
 // Namespace is where one namespace stands.
 type Namespace struct {
-	Revision lcm.Revision   `json:"revision"`           // the last revision that was applied whole
-	At       time.Time      `json:"at"`                 // when
-	Held     []diag.Finding `json:"held,omitempty"`     // why it is held; nil when it is not
-	Deletes  int            `json:"deletes,omitempty"`  // it is held for that many deletions only
-	Since    lcm.Revision   `json:"since,omitempty"`    // the revision that it is held or fails at
-	Failed   []string       `json:"failed,omitempty"`   // targets that failed
-	Services []string       `json:"services,omitempty"` // other services that its references lead to
+	Revision lcm.Revision        `json:"revision"`           // the last revision that was applied whole
+	At       time.Time           `json:"at"`                 // when
+	Held     []diag.Finding      `json:"held,omitempty"`     // why it is held; nil when it is not
+	Doomed   map[string][]string `json:"doomed,omitempty"`   // it is held since these would be deleted: target → keys
+	Since    lcm.Revision        `json:"since,omitempty"`    // the revision that it is held or fails at
+	Failed   []string            `json:"failed,omitempty"`   // targets that failed
+	Services []string            `json:"services,omitempty"` // other services that its references lead to
 }
 
 // Pending reports whether the namespace is not what the repository says.
@@ -182,6 +182,7 @@ type Outcome struct {
 	Inventory Inventory      // nil: as it was
 	Deleted   map[string]int // target → entries deleted
 	Ended     bool           // everything that was intended is known to be written: the intent is ended
+	Consent   bool           // what was consented to is still to be done, or looked at: the consent stays
 }
 
 // End records outcomes, all in one transaction, after the last write.
@@ -211,6 +212,11 @@ func (t *tx) end(ns lcm.Namespace, o Outcome, now time.Time) error {
 	}
 	if o.Ended {
 		if err := t.spend(ns); err != nil {
+			return err
+		}
+	}
+	if !o.Consent {
+		if err := t.delete(bucketDeleteConsents, key); err != nil {
 			return err
 		}
 	}
