@@ -35,6 +35,8 @@ var layers = map[string]string{
 	"internal/store":                 "lcm",
 	"internal/store/bolt":            "lcm store",
 	"internal/store/file":            "lcm store",
+	"internal/store/redis":           "lcm store",
+	"internal/store/redis/redistest": "",
 	"internal/store/vault":           "lcm store canonjson",
 	"internal/store/storetest":       "lcm store",
 	"internal/store/vault/vaulttest": "",
@@ -67,7 +69,7 @@ var layers = map[string]string{
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
-	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/vault sopsfile tree trust plan reconcile health examples",
+	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
 }
 
 // owners says who alone may import the heavy modules.
@@ -77,6 +79,7 @@ var owners = map[string]string{
 	"cuelang.org/":                  "internal/schema internal/jsonschema",
 	"github.com/open-policy-agent/": "internal/policy",
 	"github.com/hashicorp/vault/":   "internal/store/vault",
+	"github.com/redis/":             "internal/store/redis",
 	"go.etcd.io/bbolt":              "internal/store/bolt internal/state",
 	"github.com/robfig/cron/":       "internal/reconcile",
 	"github.com/ProtonMail/":        "internal/trust",

@@ -182,6 +182,8 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 		return bolt.New(bolt.Config{Path: t.Path, SealKey: key.Derive(masterkey.SealBolt)})
 	case "file":
 		return file.New(file.Config{Path: t.Path})
+	case "redis":
+		return openRedis(t)
 	case "vault":
 		cfg := vault.Config{Address: t.Address, Mount: t.Mount, Namespace: t.Namespace, CACertFile: t.CACertFile, TokenFile: t.Auth.Token.File,
 			AppRole: vault.AppRole{RoleID: t.Auth.AppRole.RoleID, SecretIDFile: t.Auth.AppRole.SecretIDFile}}

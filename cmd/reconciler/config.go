@@ -84,7 +84,8 @@ type targetConfig struct {
 	Mount             string             `json:"mount"`
 	Namespace         string             `json:"namespace"`
 	CACertFile        string             `json:"caCertFile"`
-	Auth              struct {
+	redisConfig
+	Auth struct {
 		Token struct {
 			File string `json:"file"`
 			Env  string `json:"env"`
@@ -214,9 +215,12 @@ func (t *targetConfig) complete(dir string) (err error) {
 	}
 	if t.MaxClassification == "" {
 		t.MaxClassification = lcm.Restricted
-		if t.Type == "file" {
+		if t.Type == "file" || t.Type == "redis" {
 			t.MaxClassification = lcm.Internal
 		}
+	}
+	if err := t.completeRedis(dir); err != nil {
+		return err
 	}
 	t.Auth.AppRole.RoleID, err = expand(t.Auth.AppRole.RoleID)
 	return err
@@ -234,7 +238,7 @@ func (c *daemonConfig) beside(name string) string {
 
 // place says where a target is, in words that change when it becomes another one.
 func (t *targetConfig) place() string {
-	return strings.Join([]string{t.Type, t.Path, t.Address, t.Namespace, t.Mount}, " ")
+	return strings.Join(append([]string{t.Type, t.Path, t.Address, t.Namespace, t.Mount}, t.redisConfig.place()...), " ")
 }
 
 func absolute(dir, p string) string {

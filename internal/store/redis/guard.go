@@ -1,0 +1,183 @@
+package redis
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"strconv"
+	"sync/atomic"
+)
+
+var (
+	errTooLarge = errors.New("redis: the answer is larger than the configured limit")
+	errAnswer   = errors.New("redis: the answer is not what Redis answers: is something else listening at the address?")
+)
+
+// guard is a connection that ends when the other side sends what no Redis would. The client makes room for
+// whatever length it is told, and ends the program on an answer that nobody asked for; so both are noticed
+// before it sees them.
+type guard struct {
+	net.Conn
+	in, out frames
+	pushes  bool         // messages are expected: a Sentinel's
+	asked   atomic.Int64 // commands sent and not yet answered
+}
+
+func newGuard(c net.Conn, limit int64, pushes bool) *guard {
+	g := &guard{Conn: c, pushes: pushes, in: frames{limit: limit}, out: frames{limit: 1 << 62}}
+	g.out.whole = func() error {
+		g.asked.Add(1)
+		return nil
+	}
+	g.in.whole = func() error {
+		switch {
+		case g.in.push && g.pushes:
+			return nil
+		case g.in.push || g.asked.Add(-1) < 0 && !g.pushes:
+			return errAnswer
+		}
+		return nil
+	}
+	return g
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if bad := g.in.scan(p[:n]); bad != nil {
+		_ = g.Conn.Close()
+		return 0, bad
+	}
+	return n, err
+}
+
+func (g *guard) Write(p []byte) (int, error) {
+	if err := g.out.scan(p); err != nil { // before it is sent, so that no answer comes before it is counted
+		return 0, err
+	}
+	return g.Conn.Write(p)
+}
+
+// frames follows the frames of Redis' protocol (RESP2 and RESP3) in one direction, without keeping them.
+type frames struct {
+	limit int64        // of one frame, in bytes
+	whole func() error // called after each frame
+
+	line []byte  // a header that has begun
+	skip int64   // what is still to come of a string
+	open []int64 // elements that are still to come, of the frame and of each list within it
+	size int64   // of the frame so far
+	push bool    // the frame is a message, not an answer
+}
+
+const (
+	maxLine     = 64 << 10
+	maxDepth    = 8
+	elementSize = 64 // what the client keeps of an element besides its bytes, in bytes
+)
+
+func (f *frames) scan(p []byte) error {
+	for len(p) > 0 {
+		if f.skip > 0 {
+			n := min(f.skip, int64(len(p)))
+			p = p[n:]
+			if f.skip -= n; f.skip == 0 {
+				if err := f.close(); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		i := bytes.IndexByte(p, '\n')
+		whole := i >= 0
+		if !whole {
+			i = len(p) - 1
+		}
+		f.line = append(f.line, p[:i+1]...)
+		p = p[i+1:]
+		if len(f.line) > maxLine {
+			return errTooLarge
+		}
+		if whole {
+			if err := f.header(f.line); err != nil {
+				return err
+			}
+			f.line = f.line[:0]
+		}
+	}
+	return nil
+}
+
+// header takes one line: a value of its own, or the length of what follows.
+func (f *frames) header(line []byte) error {
+	if len(f.open) == 0 {
+		f.open, f.push = append(f.open, 1), line[0] == '>'
+	}
+	n := int64(-1)
+	switch line[0] {
+	case '+', '-', ':', '_', ',', '#', '(':
+	case '$', '!', '=', '*', '~', '>', '%', '|':
+		var err error
+		if n, err = f.length(line); err != nil {
+			return err
+		}
+	default:
+		return errAnswer
+	}
+	f.size += elementSize + int64(len(line))
+	switch {
+	case n < 0:
+		return f.then(f.close)
+	case line[0] == '$' || line[0] == '!' || line[0] == '=':
+		f.size += n
+		f.skip = n + 2
+		return f.then(nil)
+	case line[0] == '%':
+		n *= 2
+	case line[0] == '|': // attributes stand before an element and are none
+		n *= 2
+		f.open[len(f.open)-1]++
+	}
+	f.size += n * elementSize // an announced element counts at once: room is made for it
+	f.open = append(f.open, n)
+	if n == 0 {
+		f.open[len(f.open)-1] = 1
+		return f.then(f.close)
+	}
+	return f.then(nil)
+}
+
+// then goes on if the frame is within its limits.
+func (f *frames) then(next func() error) error {
+	switch {
+	case f.size > f.limit || len(f.open) > maxDepth:
+		return errTooLarge
+	case next == nil:
+		return nil
+	}
+	return next()
+}
+
+// length reads a length: -1 for a null. What is longer than any limit is not added up.
+func (f *frames) length(line []byte) (int64, error) {
+	n, err := strconv.ParseInt(string(bytes.TrimRight(line[1:], "\r\n")), 10, 64)
+	switch {
+	case err != nil || n < -1 || n == -1 && line[0] != '$' && line[0] != '*':
+		return 0, errAnswer
+	case n > f.limit || n > 1<<40:
+		return 0, errTooLarge
+	}
+	return n, nil
+}
+
+// close ends an element, and each list that ends with it.
+func (f *frames) close() error {
+	for len(f.open) > 0 {
+		last := len(f.open) - 1
+		if f.open[last]--; f.open[last] > 0 {
+			return nil
+		}
+		f.open = f.open[:last]
+	}
+	f.size = 0
+	return f.whole()
+}

@@ -1,0 +1,125 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/rueidis"
+
+	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/store"
+)
+
+// Get implements store.Reader. Value and mark are of one moment.
+func (t *Target) Get(ctx context.Context, addr lcm.Address) ([]byte, store.Meta, error) {
+	if err := store.CheckAddress(addr); err != nil {
+		return nil, store.Meta{}, err
+	}
+	var held []rueidis.RedisMessage
+	err := t.use(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
+		held, err = c.Do(ctx, c.B().Hmget().Key(entryName(addr)).Field(fields[:]...).Build()).ToArray()
+		return err
+	})
+	if err == nil && len(held) != len(fields) {
+		err = errAnswer
+	}
+	if err == nil && held[0].IsNil() {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return nil, store.Meta{}, fmt.Errorf("reading %s: %w", addr, err)
+	}
+	value, err := held[0].AsBytes()
+	if err != nil {
+		return nil, store.Meta{}, fmt.Errorf("reading %s: %w", addr, errAnswer)
+	}
+	return value, heldMark(held), nil
+}
+
+// heldMark returns the mark among the fields of an entry, zero if there is none.
+func heldMark(held []rueidis.RedisMessage) store.Meta {
+	texts := make([]string, 0, len(held))
+	for _, m := range held[1:] {
+		text, _ := m.ToString() // what is absent is empty
+		texts = append(texts, text)
+	}
+	if texts[0] == "" { // no token: nothing of ours
+		return store.Meta{}
+	}
+	m, _ := parseMark(texts[firstOfMark-1:])
+	return m
+}
+
+// Holds implements store.Writer. What is no value at all, but a list say, holds nothing.
+func (t *Target) Holds(ctx context.Context, ns lcm.Namespace, key string, value []byte) (bool, error) {
+	stands, _, err := t.Get(ctx, ns.Key(key))
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errType) {
+		return false, nil
+	}
+	return err == nil && bytes.Equal(value, stands), err
+}
+
+// Marker implements store.Reader.
+func (t *Target) Marker(ctx context.Context, ns lcm.Namespace) (store.Marker, error) {
+	if err := store.CheckNamespace(ns); err != nil {
+		return store.Marker{}, err
+	}
+	var text string
+	err := t.use(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
+		text, err = c.Do(ctx, c.B().Get().Key(markerOf(ns)).Build()).ToString()
+		return err
+	})
+	if errors.Is(err, errNil) || errors.Is(err, errType) {
+		return store.Marker{}, nil
+	}
+	if err != nil {
+		return store.Marker{}, fmt.Errorf("reading the marker of %s: %w", ns, err)
+	}
+	return parseMarker(text), nil
+}
+
+// Entry is one entry of a Snapshot.
+type Entry struct {
+	Key   string
+	Value []byte
+	Meta  store.Meta
+}
+
+// Snapshot returns all entries of a namespace that bear a mark, in no order, and its marker, all of one
+// moment.
+func (t *Target) Snapshot(ctx context.Context, ns lcm.Namespace) (store.Marker, []Entry, error) {
+	if err := store.CheckNamespace(ns); err != nil {
+		return store.Marker{}, nil, err
+	}
+	var answer []rueidis.RedisMessage
+	err := t.use(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
+		answer, err = snapshotScript().run(ctx, c, entriesOf(ns), []string{prefix(ns)})[0].ToArray()
+		return err
+	})
+	if err == nil && len(answer) == 0 {
+		err = errAnswer
+	}
+	if err != nil {
+		return store.Marker{}, nil, fmt.Errorf("reading %s: %w", ns, err)
+	}
+	marker, err := answer[0].ToString()
+	entries := make([]Entry, len(answer)-1)
+	for i := 0; i < len(entries) && err == nil; i++ {
+		entries[i], err = parseEntry(answer[i+1])
+	}
+	if err != nil {
+		return store.Marker{}, nil, fmt.Errorf("reading %s: %w", ns, errAnswer)
+	}
+	return parseMarker(marker), entries, nil
+}
+
+func parseEntry(m rueidis.RedisMessage) (Entry, error) {
+	f, err := m.AsStrSlice()
+	if err != nil || len(f) != 2+len(fields)-firstOfMark {
+		return Entry{}, errAnswer
+	}
+	meta, _ := parseMark(f[2:])
+	return Entry{Key: f[0], Value: []byte(f[1]), Meta: meta}, nil
+}
