@@ -78,7 +78,7 @@ func start(t testing.TB, o Options, certs *TLS, more ...string) *Server {
 		s := &Server{Dir: t.TempDir(), port: freePort(t), tls: certs}
 		s.Address = fmt.Sprintf("127.0.0.1:%d", s.port)
 		s.configure(t, o, more)
-		if err = s.run(); err == nil {
+		if err = s.Run(); err == nil {
 			t.Cleanup(s.Kill)
 			return s
 		}
@@ -117,8 +117,8 @@ func (s *Server) network() []string {
 		"tls-ca-cert-file "+s.tls.CA, "tls-auth-clients yes", "tls-replication yes", "tls-cluster yes")
 }
 
-// run starts the program and waits until it answers.
-func (s *Server) run() error {
+// Run starts the program and waits until it answers.
+func (s *Server) Run() error {
 	log, err := os.OpenFile(filepath.Join(s.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (s *Server) Restart(t testing.TB) {
 // Resume starts a server that was killed.
 func (s *Server) Resume(t testing.TB) {
 	t.Helper()
-	if err := s.run(); err != nil {
+	if err := s.Run(); err != nil {
 		t.Fatalf("starting redis-server again: %v", err)
 	}
 }

@@ -58,7 +58,7 @@ func startSentinel(t testing.TB, certs *TLS, master *Server) *Server {
 	conf := filepath.Join(s.Dir, "sentinel.conf")
 	write(t, conf, strings.Join(lines, "\n")+"\n")
 	s.args = []string{conf, "--sentinel"}
-	if err := s.run(); err != nil {
+	if err := s.Run(); err != nil {
 		t.Fatalf("starting a Sentinel: %v", err)
 	}
 	t.Cleanup(s.Kill)
