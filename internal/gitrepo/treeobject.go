@@ -236,12 +236,3 @@ func isDotGit(name string) bool {
 	visible = strings.TrimRight(visible, " .") // NTFS ignores these
 	return strings.EqualFold(visible, ".git") || strings.EqualFold(visible, "git~1")
 }
-
-// treeCache keeps parsed trees.
-type treeCache struct {
-	*generations[plumbing.Hash, *treeObject]
-}
-
-func newTreeCache() *treeCache {
-	return &treeCache{newGenerations[plumbing.Hash, *treeObject](treeCacheBytes)}
-}
