@@ -36,7 +36,7 @@ type reader struct {
 }
 
 func newReader() *reader {
-	return &reader{hasher: newObjectHasher(), quick: quickHasher{sha1.New()}}
+	return &reader{hasher: newObjectHasher(), quick: quickHasher{Hash: sha1.New()}}
 }
 
 // entry is the head of an object in a pack.
