@@ -60,7 +60,7 @@ var layers = map[string]string{
 	"internal/rule/page":             "rule",
 	"internal/forge":                 "lcm trust",
 	"internal/apply":                 "lcm plan store trust",
-	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo state store tree trust sopsfile plan check apply",
+	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
 
 	"internal/health": "lcm reconcile",
 

@@ -22,7 +22,7 @@ type Entry struct {
 	Fields  map[string]string // keyed fingerprint of each top-level field of the value
 	Secret  bool
 	Meta    store.Meta   // Version and Revision are filled in by Compute
-	Steps   uint64       // how many commits since the last pass changed it; counts as at least 1
+	Version uint64       // how many commits made it what it is
 	Commit  lcm.Revision // the last of them
 	Changed lcm.Revision // the last that changed it or its metadata; "" if nobody asked
 }
@@ -50,14 +50,14 @@ func (h Holding) latest(key string) store.Meta {
 }
 
 // next returns the version and revision that an entry is to have if it is written: recorded is the last
-// version that the state knows of, held the one that the target has. An entry that is to hold what it was
-// given last is only put back, and that is no new version.
+// version that the state knows of, held the one that the target has: no number is given out twice, even if the
+// count begins anew. An entry that is to hold what it was given last is only put back, and that is no new version.
 func (h Holding) next(e Entry, recorded, held uint64) (uint64, lcm.Revision) {
 	given := h.latest(e.Address.Key)
 	if given.Digest == e.Meta.Digest && given.Version >= max(recorded, held) {
 		return given.Version, given.Revision
 	}
-	return max(recorded+max(e.Steps, 1), held+1, given.Version+1), e.Commit
+	return max(e.Version, recorded+1, held+1, given.Version+1), e.Commit
 }
 
 // Change is one change of one entry, as people and scripts read it.

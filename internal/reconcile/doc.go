@@ -6,6 +6,7 @@
 //	verify   trust     every step since the last accepted revision is signed and approved, or refused
 //	sight    sighting.go   when that was, and whether the server seems to withhold commits: an alarm, never a stop
 //	changed  work.go   which namespaces the difference between two trees concerns
+//	versions versions.go   which commits made what of each address: the index grows by those that are new
 //	load     tree      settings, layout, and, a service at a time, documents
 //	resolve  tree      inheritance, tombstones, references, routes
 //	open     sopsfile  secrets, only from a revision that was believed

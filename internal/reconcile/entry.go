@@ -34,7 +34,7 @@ func (r *Reconciler) entry(e *tree.Entry, s lcm.Secret, o origin) (plan.Entry, e
 		return plan.Entry{}, fmt.Errorf("%s: %w", e.Address, err)
 	}
 	return plan.Entry{Address: e.Address, Target: e.Target, Value: canonical, Fields: fields, Secret: e.Kind == lcm.KindSecret,
-		Steps: o.steps, Commit: o.commit,
+		Version: o.version, Commit: o.commit,
 		Meta: store.Meta{ID: ID(r.Repository, e.Address), Kind: e.Kind, Origin: e.Origin.File, Classification: e.Metadata.Classification,
 			Repository: r.Repository, Digest: r.digest(e, canonical)}}, nil
 }

@@ -1,27 +1,20 @@
 package reconcile
 
 import (
-	"cmp"
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/llm-config-manager/lcm/internal/canonjson"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/tree"
 )
 
-// origin says which commit last changed an entry, and how many did since the last revision carried out.
+// origin says which commit made what an address resolves to, and which of its versions that is.
 type origin struct {
-	commit lcm.Revision
-	steps  uint64
+	commit  lcm.Revision
+	version uint64
 }
-
-// maxPast bounds how many revisions one namespace is resolved at to count its versions. Beyond it the
-// older steps count as one each: versions may skip numbers, they never repeat.
-const maxPast = 32
 
 // trail is the commits since a revision, oldest first, and where each of them changed something.
 type trail struct {
@@ -92,11 +85,6 @@ func (t *trail) touching(feeds []string) []int {
 	return slices.Compact(own)
 }
 
-// at returns the index of a commit, -1 if it lies before the trail.
-func (t *trail) at(rev lcm.Revision) int {
-	return slices.IndexFunc(t.steps, func(s step) bool { return s.commit == rev })
-}
-
 // since returns the trail from the revision that a namespace was last given. That is where the last pass
 // ended, unless the namespace was held then, or a target failed.
 func (j *job) since(ns lcm.Namespace) (*trail, error) {
@@ -121,87 +109,6 @@ func (j *job) trail(from lcm.Revision) (*trail, error) {
 	t := newTrail(from, steps)
 	j.trails.from[from] = t
 	return t, nil
-}
-
-// history finds the origin of each entry of a namespace.
-func (j *job) history(t *tree.Tree, now *tree.Resolved) (map[string]origin, error) {
-	trail, err := j.since(now.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	touching := trail.touching(t.Feeds(now.Namespace))
-	if len(touching) > 1 || len(touching) == 1 && trail.from == "" {
-		return j.count(now, trail, touching)
-	}
-	last := j.r.Introduction
-	if trail.from != "" {
-		last = j.verified.Revision() // what did not change keeps what it has
-	}
-	if i := max(trail.all, slices.Max(append(touching, -1))); i >= 0 {
-		last = trail.steps[i].commit
-	}
-	out := make(map[string]origin, len(now.Entries))
-	for _, e := range now.Entries {
-		out[e.Address.Key] = origin{last, 1}
-	}
-	return out, nil
-}
-
-// count resolves the namespace at each step that touched it, and compares what each key was.
-func (j *job) count(now *tree.Resolved, trail *trail, touching []int) (map[string]origin, error) {
-	skipped := max(0, len(touching)-maxPast)
-	out := map[string]origin{}
-	before, err := j.resolvedAt(cmp.Or(trail.from, j.r.Introduction), now.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	counted, err := j.counted(now.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if trail.from == "" {
-		for key := range before {
-			if counted[key] == "" {
-				out[key] = origin{j.r.Introduction, 1}
-			}
-		}
-	}
-	for _, i := range touching[skipped:] {
-		commit := trail.steps[i].commit
-		after, err := j.resolvedAt(commit, now.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		for key, sum := range after {
-			if before[key] != sum && i > trail.at(counted[key]) {
-				out[key] = origin{commit, out[key].steps + 1}
-			}
-		}
-		before = after
-	}
-	for _, e := range now.Entries {
-		o, ok := out[e.Address.Key]
-		if !ok {
-			o.commit = j.r.Introduction
-		}
-		out[e.Address.Key] = origin{o.commit, o.steps + uint64(skipped)}
-	}
-	return out, nil
-}
-
-// counted returns the commit up to which the version of each key is counted already. It may lie on the
-// trail: another target failed then, or the pass was cut off after it had recorded what it wrote.
-func (j *job) counted(ns lcm.Namespace) (map[string]lcm.Revision, error) {
-	inventory, _, err := j.r.State.Inventory(ns)
-	out, last := map[string]lcm.Revision{}, map[string]uint64{}
-	for _, owned := range inventory {
-		for key, o := range owned {
-			if o.Meta.Version > last[key] { // it may be in two targets while it moves
-				out[key], last[key] = o.Meta.Revision, o.Meta.Version
-			}
-		}
-	}
-	return out, err
 }
 
 // maxTrees bounds how many revisions are kept at hand. Namespaces are worked on in their order, so what
@@ -232,14 +139,7 @@ func (p *past) at(repo *gitrepo.Repo, rev lcm.Revision) (*tree.Tree, error) {
 	return t, nil
 }
 
-// resolvedAt digests what each key resolved to at a revision; secrets as they are sealed.
-func (j *job) resolvedAt(rev lcm.Revision, ns lcm.Namespace) (map[string][32]byte, error) {
-	return j.digestsAt(rev, ns, func(e *tree.Entry) ([32]byte, error) {
-		b, err := canonjson.Marshal(map[string]any{"kind": e.Kind, "spec": e.Spec})
-		return sha256.Sum256(b), err
-	})
-}
-
+// digestsAt digests what each key resolved to at a revision; secrets as they are sealed.
 func (j *job) digestsAt(rev lcm.Revision, ns lcm.Namespace, sum func(*tree.Entry) ([32]byte, error)) (map[string][32]byte, error) {
 	t, err := j.past.at(j.r.Repo, rev)
 	if err != nil || t == nil {

@@ -75,12 +75,12 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()
 	}
-	origins, err := job.history(t, resolved)
-	if err != nil {
-		return nil, fmt.Errorf("reading the history of %s: %w", ns, err)
-	}
 	for _, e := range resolved.Entries {
-		entry, err := r.entry(e, opened[e.Address.Key], origins[e.Address.Key])
+		from, err := job.versions.of(e.Address)
+		if err != nil {
+			return nil, fmt.Errorf("finding the version of %s: %w", e.Address, err)
+		}
+		entry, err := r.entry(e, opened[e.Address.Key], from)
 		if err != nil {
 			return nil, err
 		}

@@ -113,6 +113,9 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if job.versions, err = r.versions(ctx, verified, o); err != nil {
+		return nil, err
+	}
 	if job.nothing() {
 		return report.publish(r, nil)
 	}

@@ -62,8 +62,8 @@ func TestVersionOfACutOffPassIsNotGivenTwice(t *testing.T) {
 	w.pass(Options{})
 	w.commit("back", map[string]string{dev + "a.yaml": config("three")})
 	w.pass(Options{})
-	if v := w.meta("runtime", "acme/p/s/development/a").Version; v != 3 {
-		t.Errorf("version %d, want 3", v)
+	if v := w.meta("runtime", "acme/p/s/development/a").Version; v != 4 { // that it was gone is a version, too
+		t.Errorf("version %d, want 4", v)
 	}
 }
 

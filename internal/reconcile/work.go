@@ -33,6 +33,7 @@ type job struct {
 	trails    trails
 	past      past
 	answers   answers
+	versions  *versions
 	befores   befores
 	burned    burned
 }

@@ -69,6 +69,7 @@ func lived(t *testing.T, cfg Config, round int) {
 		db.Accept(Ratchet{Branch: "main", Accepted: rev}, []lcm.Revision{rev}, now),
 		db.AcceptByHand(Ratchet{Branch: "main", Accepted: rev}, Override{Head: rev, At: now, Reason: "r"}),
 		db.Sight(Sighting{Fetched: now, Head: rev}),
+		db.Index(Indexed{Revision: rev}, []Making{{Address: ns.Key("k"), Made: Made{Revision: rev}}}, false),
 		db.Begin(map[lcm.Namespace]Intent{ns: {Revision: rev, At: now, Inventory: inventory("d", uint64(round))}}),
 		db.End(map[lcm.Namespace]Outcome{ns: {State: held, Inventory: inventory("d", uint64(round)), Deleted: map[string]int{"vault": 4 + round}}}, now),
 		db.Close(),
@@ -137,7 +138,7 @@ func TestEveryRecordIsSealed(t *testing.T) {
 			return nil
 		})
 	}
-	for _, bucket := range []string{bucketRepository, bucketCommits, bucketAnswers, bucketOverrides, bucketNamespaces, bucketPending, bucketInventory, bucketVersions, bucketDependents, bucketIntents, bucketDeletes} {
+	for _, bucket := range []string{bucketRepository, bucketCommits, bucketAnswers, bucketOverrides, bucketNamespaces, bucketPending, bucketInventory, bucketVersions, bucketDependents, bucketIntents, bucketDeletes, bucketHistory} {
 		if !buckets[bucket] {
 			t.Errorf("nothing of %s was tried", bucket)
 		}

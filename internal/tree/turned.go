@@ -2,6 +2,8 @@ package tree
 
 import (
 	"io/fs"
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,22 +47,18 @@ func (s *Settings) At(fsys fs.FS, a lcm.Address, k *Kept) Standing {
 	return t.view().at(a).standing()
 }
 
-// Turned finds the addresses that some changed files give another value, in whatever environments, sorted. lcm.yaml is
-// the same on both sides. It reads as little as Between does.
-func (s *Settings) Turned(old, new fs.FS, changed []string, k *Kept) []Turn {
+// Turned finds the addresses that some changed files give another value, in whatever environments, in their order.
+// The environments are the same on both sides. It reads as little as Between does.
+func (s *Settings) Turned(old, new fs.FS, changed []string, k *Kept) iter.Seq[Turn] {
 	changed = slices.DeleteFunc(slices.Clone(changed), func(p string) bool { _, _, ok := layerPath(p); return !ok })
-	if len(changed) == 0 {
-		return nil
-	}
 	some := newPart(changed, k)
 	before, after := s.over(old), s.over(new)
 	before.partly, after.partly = some, some
 	return Turned(before, after, changed)
 }
 
-// Turned does the same where lcm.yaml may differ: if it is among the changed files, every key counts of the
-// environments that it gives another chain.
-func Turned(old, new *Tree, changed []string) []Turn {
+// Turned does the same where lcm.yaml may give environments another chain: then every key of theirs counts.
+func Turned(old, new *Tree, changed []string) iter.Seq[Turn] {
 	c := comparison{old.view(), new.view()}
 	touched := map[lcm.Address]bool{}
 	for _, p := range changed {
@@ -70,13 +68,13 @@ func Turned(old, new *Tree, changed []string) []Turn {
 			c.touched(layer, base, touched)
 		}
 	}
-	var out []Turn
-	for _, a := range sortedAddresses(touched) {
-		if was, is := c.old.at(a).standing(), c.new.at(a).standing(); !was.Same(is) {
-			out = append(out, Turn{a, was, is})
+	return func(yield func(Turn) bool) {
+		for _, a := range sortedAddresses(touched) {
+			if was, is := c.old.at(a).standing(), c.new.at(a).standing(); !was.Same(is) && !yield(Turn{a, was, is}) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // touched adds the addresses in whose value one file of a layer may have a say.
@@ -123,15 +121,10 @@ func (c comparison) sameChain(env string) bool {
 }
 
 func sortedAddresses(set map[lcm.Address]bool) []lcm.Address {
-	out := make([]lcm.Address, 0, len(set))
-	for a := range set {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b lcm.Address) int {
+	return slices.SortedFunc(maps.Keys(set), func(a, b lcm.Address) int {
 		if c := compareNamespaces(a.Namespace, b.Namespace); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Key, b.Key)
 	})
-	return out
 }
