@@ -24,6 +24,11 @@ type Entry struct {
 	Meta  Meta
 }
 
+// WholeReader is a Reader that takes all of a namespace in one step. It may leave out entries of others.
+type WholeReader interface {
+	Whole(ctx context.Context, ns lcm.Namespace) (Snapshot, error)
+}
+
 // ReadWhole is how a reader takes all of a namespace and never a half for a whole. The protocol, for readers in
 // other languages too: read the marker, and go on only if it says whole; list and read the entries; read the
 // marker again, and throw all away unless it says just what it said. A writer sets the marker to writing before
@@ -31,6 +36,9 @@ type Entry struct {
 //
 // A namespace without a marker was never written: the zero Snapshot, and no error.
 func ReadWhole(ctx context.Context, r Reader, ns lcm.Namespace) (Snapshot, error) {
+	if r, ok := r.(WholeReader); ok {
+		return inOneStep(ctx, r, ns)
+	}
 	before, err := r.Marker(ctx, ns)
 	if err != nil || before == (Marker{}) {
 		return Snapshot{}, err
@@ -59,6 +67,17 @@ func ReadWhole(ctx context.Context, r Reader, ns lcm.Namespace) (Snapshot, error
 	}
 	if err != nil {
 		return Snapshot{}, err
+	}
+	return s, nil
+}
+
+func inOneStep(ctx context.Context, r WholeReader, ns lcm.Namespace) (Snapshot, error) {
+	s, err := r.Whole(ctx, ns)
+	switch {
+	case err != nil || s.Marker == (Marker{}):
+		return Snapshot{}, err
+	case s.Marker.Phase != Whole:
+		return Snapshot{}, half(ns)
 	}
 	return s, nil
 }

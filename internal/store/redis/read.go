@@ -80,46 +80,42 @@ func (t *Target) Marker(ctx context.Context, ns lcm.Namespace) (store.Marker, er
 	return parseMarker(text), nil
 }
 
-// Entry is one entry of a Snapshot.
-type Entry struct {
-	Key   string
-	Value []byte
-	Meta  store.Meta
-}
-
-// Snapshot returns all entries of a namespace that bear a mark, in no order, and its marker, all of one
-// moment.
-func (t *Target) Snapshot(ctx context.Context, ns lcm.Namespace) (store.Marker, []Entry, error) {
+// Whole implements store.WholeReader.
+func (t *Target) Whole(ctx context.Context, ns lcm.Namespace) (store.Snapshot, error) {
 	if err := store.CheckNamespace(ns); err != nil {
-		return store.Marker{}, nil, err
+		return store.Snapshot{}, err
 	}
 	var answer []rueidis.RedisMessage
 	err := t.use(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
 		answer, err = snapshotScript().run(ctx, c, entriesOf(ns), []string{prefix(ns)})[0].ToArray()
 		return err
 	})
-	if err == nil && len(answer) == 0 {
-		err = errAnswer
+	var s store.Snapshot
+	if err == nil {
+		s, err = parseSnapshot(answer)
 	}
 	if err != nil {
-		return store.Marker{}, nil, fmt.Errorf("reading %s: %w", ns, err)
+		return store.Snapshot{}, fmt.Errorf("reading %s: %w", ns, err)
 	}
-	marker, err := answer[0].ToString()
-	entries := make([]Entry, len(answer)-1)
-	for i := 0; i < len(entries) && err == nil; i++ {
-		entries[i], err = parseEntry(answer[i+1])
-	}
-	if err != nil {
-		return store.Marker{}, nil, fmt.Errorf("reading %s: %w", ns, errAnswer)
-	}
-	return parseMarker(marker), entries, nil
+	return s, nil
 }
 
-func parseEntry(m rueidis.RedisMessage) (Entry, error) {
-	f, err := m.AsStrSlice()
-	if err != nil || len(f) != 2+len(fields)-firstOfMark {
-		return Entry{}, errAnswer
+func parseSnapshot(answer []rueidis.RedisMessage) (store.Snapshot, error) {
+	if len(answer) == 0 {
+		return store.Snapshot{}, errAnswer
 	}
-	meta, _ := parseMark(f[2:])
-	return Entry{Key: f[0], Value: []byte(f[1]), Meta: meta}, nil
+	marker, err := answer[0].ToString()
+	if err != nil {
+		return store.Snapshot{}, errAnswer
+	}
+	s := store.Snapshot{Marker: parseMarker(marker), Entries: make(map[string]store.Entry, len(answer)-1)}
+	for _, m := range answer[1:] {
+		f, err := m.AsStrSlice()
+		if err != nil || len(f) != 2+len(fields)-firstOfMark {
+			return store.Snapshot{}, errAnswer
+		}
+		meta, _ := parseMark(f[2:])
+		s.Entries[f[0]] = store.Entry{Value: []byte(f[1]), Meta: meta}
+	}
+	return s, nil
 }

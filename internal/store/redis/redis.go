@@ -33,7 +33,10 @@ type Target struct {
 	unsettled  map[lcm.Namespace]bool // written, and not confirmed to be durable
 }
 
-var _ store.Target = (*Target)(nil)
+var (
+	_ store.Target      = (*Target)(nil)
+	_ store.WholeReader = (*Target)(nil)
+)
 
 var errClosed = errors.New("redis: the target is closed")
 

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -31,10 +32,10 @@ func open(t testing.TB, c redis.Config) *redis.Target {
 }
 
 // conformance runs the suite on a server, over TLS, under user.acl. do carries out a command as the
-// administrator.
-func conformance(t *testing.T, c redis.Config, do func(testing.TB, ...string) string) {
+// administrator. The table of failures has a server of its own; nil: it is left out.
+func conformance(t *testing.T, c redis.Config, do func(testing.TB, ...string) string, disturbed *redistest.Server, disk *storetest.Disk) {
 	openTarget := func(t *testing.T) store.Target { return open(t, c) }
-	storetest.Run(t, openTarget, storetest.Options{
+	o := storetest.Options{
 		Atomic: true,
 		Reopen: func(t *testing.T, target store.Target) store.Target {
 			if err := target.Close(); err != nil {
@@ -42,22 +43,35 @@ func conformance(t *testing.T, c redis.Config, do func(testing.TB, ...string) st
 			}
 			return openTarget(t)
 		},
-		Plant: func(t *testing.T, _ store.Target, addr lcm.Address, value []byte) {
-			do(t, "HSET", "lcm:{"+addr.Namespace.String()+"}/"+addr.Key, "value", string(value))
+		Plant: func(t *testing.T, target store.Target, addr lcm.Address, value []byte) {
+			name := "lcm:{" + addr.Namespace.String() + "}/" + addr.Key
+			if inRig(t) {
+				disturbed.Do(t, "HSET", name, "value", string(value))
+			} else {
+				do(t, "HSET", name, "value", string(value))
+			}
 		},
-	})
+	}
+	if disturbed != nil {
+		o.Rig = rigOn(disturbed, disk)
+	}
+	storetest.Run(t, openTarget, o)
 }
+
+func inRig(t *testing.T) bool { return strings.Contains(t.Name(), "/Faults") }
 
 func TestSingle(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
-	conformance(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)}, s.Do)
+	disk := storetest.NewDisk(t, 16<<20)
+	disturbed := redistest.Start(t, redistest.Options{Plain: true, Dir: disk.Dir})
+	conformance(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)}, s.Do, disturbed, disk)
 }
 
 func TestDatabase(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
 	conformance(t, redis.Config{Address: s.Address, Database: 3, Login: login(), TLS: tlsOf(s)}, func(t testing.TB, args ...string) string {
 		return s.Do(t, append([]string{"-n", "3"}, args...)...)
-	})
+	}, nil, nil)
 }
 
 func TestSentinel(t *testing.T) {
@@ -65,10 +79,10 @@ func TestSentinel(t *testing.T) {
 	conformance(t, redis.Config{
 		Sentinel: redis.Sentinel{Master: redistest.Master, Addresses: w.SentinelAddresses()},
 		Login:    login(), TLS: tlsOf(w.Servers[0]),
-	}, w.Servers[0].Do)
+	}, w.Servers[0].Do, nil, nil)
 }
 
 func TestCluster(t *testing.T) {
 	c := redistest.StartCluster(t, redistest.Options{})
-	conformance(t, redis.Config{Cluster: c.Addresses()[:1], Login: login(), TLS: tlsOf(c.Servers[0])}, c.Do)
+	conformance(t, redis.Config{Cluster: c.Addresses()[:1], Login: login(), TLS: tlsOf(c.Servers[0])}, c.Do, nil, nil)
 }

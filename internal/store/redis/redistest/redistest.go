@@ -25,6 +25,7 @@ const (
 // Options change what is started.
 type Options struct {
 	Plain  bool     // without TLS
+	Dir    string   // where its data are; empty: a folder of its own
 	Config []string // further lines of redis.conf
 	User   string   // the line of the user lcm, without password; empty: user.acl of package redis
 }
@@ -75,8 +76,11 @@ func start(t testing.TB, o Options, certs *TLS, more ...string) *Server {
 	t.Helper()
 	var err error
 	for range 3 {
-		s := &Server{Dir: t.TempDir(), port: freePort(t), tls: certs}
+		s := &Server{Dir: o.Dir, port: freePort(t), tls: certs}
 		s.Address = fmt.Sprintf("127.0.0.1:%d", s.port)
+		if s.Dir == "" {
+			s.Dir = t.TempDir()
+		}
 		s.configure(t, o, more)
 		if err = s.Run(); err == nil {
 			t.Cleanup(s.Kill)
@@ -95,7 +99,7 @@ func (s *Server) configure(t testing.TB, o Options, more []string) {
 		userLine(t, o)+" >"+Password,
 	)
 	lines = append(append(lines, o.Config...), more...)
-	conf := filepath.Join(s.Dir, "redis.conf")
+	conf := filepath.Join(t.TempDir(), "redis.conf")
 	write(t, conf, strings.Join(lines, "\n")+"\n")
 	s.args = []string{conf}
 }
@@ -119,7 +123,7 @@ func (s *Server) network() []string {
 
 // Run starts the program and waits until it answers.
 func (s *Server) Run() error {
-	log, err := os.OpenFile(filepath.Join(s.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(s.args[0]+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,7 @@ func (s *Server) Run() error {
 		}
 		select {
 		case <-s.ended:
-			text, _ := os.ReadFile(filepath.Join(s.Dir, "log"))
+			text, _ := os.ReadFile(s.args[0] + ".log")
 			return fmt.Errorf("it ended: %s", text)
 		case <-time.After(50 * time.Millisecond):
 		}

@@ -147,7 +147,7 @@ func StartCluster(t testing.TB, o Options) *Cluster {
 // busPort reads from the configuration where the nodes talk to each other.
 func (s *Server) busPort(t testing.TB) string {
 	t.Helper()
-	conf, err := os.ReadFile(filepath.Join(s.Dir, "redis.conf"))
+	conf, err := os.ReadFile(s.args[0])
 	if err != nil {
 		t.Fatal(err)
 	}

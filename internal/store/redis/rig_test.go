@@ -1,0 +1,100 @@
+package redis_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llm-config-manager/lcm/internal/store/redis"
+	"github.com/llm-config-manager/lcm/internal/store/redis/redistest"
+	"github.com/llm-config-manager/lcm/internal/store/storetest"
+)
+
+// rigOn gives rigs on one server, which has no TLS and its data on a small disk. Each has a proxy of its own.
+func rigOn(s *redistest.Server, disk *storetest.Disk) func(t *testing.T) storetest.Rig {
+	return func(t *testing.T) storetest.Rig {
+		p := newProxy(t, s.Address)
+		target := open(t, redis.Config{Address: p.address, Login: login()})
+		return storetest.Rig{Target: target, Intercept: p.Intercept, Faults: faults(s, p, disk)}
+	}
+}
+
+// faults are Redis' own: each is struck just before a batch is written, and lasts until it is mended.
+func faults(s *redistest.Server, p *proxy, disk *storetest.Disk) []storetest.Fault {
+	do := func(args ...string) func(*testing.T) {
+		return func(t *testing.T) { s.Do(t, args...) }
+	}
+	return []storetest.Fault{
+		{
+			Name:   "connection lost, and none to be had",
+			Strike: func(*testing.T) { p.cut(true) },
+			Mend:   func(*testing.T) { p.cut(false) },
+		},
+		{
+			Name:    "server killed, and restarted",
+			Outcome: storetest.NotDone,
+			Strike:  func(*testing.T) { s.Kill() },
+			Mend:    func(t *testing.T) { s.Resume(t) },
+		},
+		{
+			Name:    "server killed after the write, and restarted",
+			Outcome: storetest.Lost,
+			Mend:    func(t *testing.T) { s.Restart(t) },
+		},
+		{
+			Name:   "read-only",
+			Strike: do("REPLICAOF", "127.0.0.1", "1"),
+			Mend:   do("REPLICAOF", "NO", "ONE"),
+		},
+		{
+			Name:   "memory full",
+			Strike: do("CONFIG", "SET", "maxmemory", "1"),
+			Mend:   do("CONFIG", "SET", "maxmemory", "0"),
+		},
+		{
+			Name:   "disk full",
+			Strike: func(t *testing.T) { fill(t, s, disk) },
+			Mend:   disk.Free,
+		},
+		{
+			Name:   "permission to write lost",
+			Strike: do("ACL", "SETUSER", "lcm", "-hset"),
+			Mend:   do("ACL", "SETUSER", "lcm", "+hset"),
+		},
+		{
+			Name:   "permission to delete lost",
+			Strike: do("ACL", "SETUSER", "lcm", "-del"),
+			Mend:   do("ACL", "SETUSER", "lcm", "+del"),
+		},
+		{
+			Name:   "permission to publish lost",
+			Strike: do("ACL", "SETUSER", "lcm", "resetchannels"),
+			Mend:   do("ACL", "SETUSER", "lcm", "&lcm:changes"),
+		},
+		{
+			Name:   "permission for the names lost",
+			Strike: do("ACL", "SETUSER", "lcm", "resetkeys", "~lcm:{t-*/.lcm/*"),
+			Mend:   do("ACL", "SETUSER", "lcm", "resetkeys", "~lcm:{*"),
+		},
+		{
+			Name: "login lost",
+			Strike: func(t *testing.T) {
+				s.Do(t, "ACL", "SETUSER", "lcm", "resetpass")
+				s.Do(t, "CLIENT", "KILL", "USER", "lcm")
+			},
+			Mend: do("ACL", "SETUSER", "lcm", ">"+redistest.Password),
+		},
+	}
+}
+
+// fill fills the disk and waits until Redis has noticed, as it does by a write that it can't keep.
+func fill(t *testing.T, s *redistest.Server, disk *storetest.Disk) {
+	disk.Fill(t, 0)
+	for range 100 {
+		if strings.HasPrefix(s.Do(t, "SET", "filler", strings.Repeat("x", 64<<10)), "MISCONF") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("Redis does not notice that the disk is full")
+}
