@@ -1,7 +1,10 @@
 package vault_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -31,6 +34,7 @@ const (
 	done          // Vault carries it out; the connection breaks before the answer
 	hung          // Vault carries it out; no answer ever comes
 	sealed        // an answer 503
+	twice         // Vault carries it out twice; the second answer is passed on
 )
 
 func newProxy(t *testing.T, address string) *proxy {
@@ -40,6 +44,7 @@ func newProxy(t *testing.T, address string) *proxy {
 		t.Fatal(err)
 	}
 	p := &proxy{next: httputil.NewSingleHostReverseProxy(u)}
+	p.next.ErrorLog = log.New(io.Discard, "", 0) // a Vault that is down is what some tests want
 	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
 	t.Cleanup(p.Close)
 	return p
@@ -59,6 +64,12 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case sealed:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprint(w, `{"errors":["Vault is sealed"]}`)
+	case twice:
+		body, _ := io.ReadAll(r.Body)
+		first := r.Clone(r.Context())
+		first.Body, r.Body = io.NopCloser(bytes.NewReader(body)), io.NopCloser(bytes.NewReader(body))
+		p.next.ServeHTTP(httptest.NewRecorder(), first)
+		p.next.ServeHTTP(w, r)
 	default:
 		p.next.ServeHTTP(w, r)
 	}

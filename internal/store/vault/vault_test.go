@@ -1,7 +1,6 @@
 package vault_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/store"
-	"github.com/llm-config-manager/lcm/internal/store/storetest"
 	"github.com/llm-config-manager/lcm/internal/store/vault"
 	"github.com/llm-config-manager/lcm/internal/store/vault/vaulttest"
 )
@@ -43,29 +41,6 @@ func open(t *testing.T, c vault.Config) *vault.Target {
 	}
 	t.Cleanup(func() { _ = target.Close() })
 	return target
-}
-
-func TestConformance(t *testing.T) {
-	s := vaulttest.Start(t)
-	policy := vault.Config{Address: s.Address, AppRole: vault.AppRole{RoleID: s.RoleID, SecretIDFile: s.SecretIDFile(t)}}
-	openTarget := func(t *testing.T) store.Target {
-		target, err := vault.New(t.Context(), policy)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return target
-	}
-	storetest.Run(t, openTarget, storetest.Options{
-		Reopen: func(t *testing.T, target store.Target) store.Target {
-			if err := target.Close(); err != nil {
-				t.Error(err)
-			}
-			return openTarget(t)
-		},
-		Plant: func(t *testing.T, _ store.Target, addr lcm.Address, value []byte) {
-			s.Must(t, http.MethodPost, "secret/data/"+addr.String(), map[string]any{"data": json.RawMessage(value)})
-		},
-	})
 }
 
 func meta(key string) store.Meta {

@@ -2,35 +2,39 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"os"
 	"slices"
 
 	"github.com/hashicorp/go-hclog"
+	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
+	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/builtin/credential/approle"
 	vaulthttp "github.com/hashicorp/vault/http"
 	"github.com/hashicorp/vault/internalshared/configutil"
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
-	"github.com/hashicorp/vault/sdk/physical/inmem"
 	"github.com/hashicorp/vault/vault"
 )
 
 type server struct {
-	core      *vault.Core
-	handler   http.Handler
-	rootToken string
+	core    *vault.Core
+	handler http.Handler
 }
 
-// newServer makes a Vault in memory, initialised with one key share and unsealed.
-func newServer(verbose bool) (*server, error) {
+var credentials = map[string]logical.Factory{"approle": approle.Factory, "jwt": jwt.Factory, "kubernetes": kubernetes.Factory}
+
+// newServer makes a Vault, unsealed. One that is new it initialises with one key share, and notes that
+// and the root token in r.
+func newServer(o options, r *ready) (*server, error) {
 	log := hclog.New(&hclog.LoggerOptions{Name: "vault", Output: os.Stderr, Level: hclog.Off})
-	if verbose {
+	if o.verbose {
 		log.SetLevel(hclog.Info)
 	}
-	backend, err := inmem.NewInmem(nil, log)
+	backend, err := storage(o.data, log)
 	if err != nil {
 		return nil, err
 	}
@@ -39,17 +43,17 @@ func newServer(verbose bool) (*server, error) {
 		Logger:             log,
 		DisableMlock:       true, // nothing in here is worth it, and it needs a privilege
 		LogicalBackends:    map[string]logical.Factory{"kv": kv.Factory},
-		CredentialBackends: map[string]logical.Factory{"approle": approle.Factory},
+		CredentialBackends: credentials,
 		BuiltinRegistry: registry{
 			consts.PluginTypeSecrets:    {"kv": kv.Factory},
-			consts.PluginTypeCredential: {"approle": approle.Factory},
+			consts.PluginTypeCredential: credentials,
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	s := &server{core: core}
-	if s.rootToken, err = unseal(core); err != nil {
+	if err := unseal(core, r); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -60,20 +64,27 @@ func newServer(verbose bool) (*server, error) {
 	return s, nil
 }
 
-func unseal(core *vault.Core) (rootToken string, err error) {
-	one := &vault.SealConfig{SecretShares: 1, SecretThreshold: 1}
-	initialised, err := core.Initialize(context.Background(), &vault.InitParams{BarrierConfig: one})
-	if err != nil {
-		return "", fmt.Errorf("initialising: %w", err)
+func unseal(core *vault.Core, r *ready) error {
+	if r.UnsealKey == "" {
+		one := &vault.SealConfig{SecretShares: 1, SecretThreshold: 1}
+		initialised, err := core.Initialize(context.Background(), &vault.InitParams{BarrierConfig: one})
+		if err != nil {
+			return fmt.Errorf("initialising: %w", err)
+		}
+		r.UnsealKey, r.RootToken = hex.EncodeToString(initialised.SecretShares[0]), initialised.RootToken
 	}
-	open, err := core.Unseal(initialised.SecretShares[0])
+	share, err := hex.DecodeString(r.UnsealKey)
 	if err != nil {
-		return "", fmt.Errorf("unsealing: %w", err)
+		return err
+	}
+	open, err := core.Unseal(share)
+	if err != nil {
+		return fmt.Errorf("unsealing: %w", err)
 	}
 	if !open {
-		return "", fmt.Errorf("unsealing: one key share was not enough")
+		return fmt.Errorf("unsealing: one key share was not enough")
 	}
-	return initialised.RootToken, nil
+	return nil
 }
 
 func (s *server) close() { _ = s.core.Shutdown() }

@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,12 +22,17 @@ type Server struct {
 	RootToken string `json:"rootToken"`
 	RoleID    string `json:"roleId"`
 	SecretID  string `json:"secretId"`
+	UnsealKey string `json:"unsealKey"`
+
+	process *process
+	start   func() *exec.Cmd
 }
 
 // Options change what Start starts.
 type Options struct {
 	TokenTTL time.Duration // how long a token of the AppRole lives; 0: an hour
 	Policy   string        // the policy of the AppRole, in HCL; empty: policy.hcl of package vault
+	Durable  bool          // it keeps everything in files, so that Restart finds it again
 }
 
 // Start runs a Vault until the test ends. Where none can be built, because there is no go command or
@@ -41,7 +48,40 @@ func StartWith(t testing.TB, o Options) *Server {
 	if o.TokenTTL > 0 {
 		args = append(args, "-token-ttl", o.TokenTTL.String())
 	}
-	return run(t, exec.Command(binary, args...))
+	if o.Durable {
+		args = append(args, "-data", t.TempDir())
+	}
+	s := &Server{start: func() *exec.Cmd { return exec.Command(binary, args...) }}
+	t.Cleanup(func() {
+		if s.process != nil {
+			s.process.end()
+		}
+	})
+	s.run(t)
+	args = append(args, "-listen", strings.TrimPrefix(s.Address, "http://")) // for Restart
+	return s
+}
+
+// Kill ends the Vault without warning, as a crash does.
+func (s *Server) Kill() { s.process.kill() }
+
+// Restart starts a Durable one again, at its old address, after Kill or without.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	s.run(t)
+}
+
+// Seal seals it, and Unseal opens it again.
+func (s *Server) Seal(t testing.TB) {
+	t.Helper()
+	s.Must(t, http.MethodPost, "sys/seal", nil)
+}
+
+// Unseal undoes Seal.
+func (s *Server) Unseal(t testing.TB) {
+	t.Helper()
+	s.Must(t, http.MethodPost, "sys/unseal", map[string]any{"key": s.UnsealKey})
 }
 
 func policyFile(t testing.TB, root, policy string) string {
@@ -55,10 +95,28 @@ func policyFile(t testing.TB, root, policy string) string {
 	return file
 }
 
-// run starts vaultd and waits for its line. vaultd ends with its standard input, so it does not
-// outlive this process, however that ends.
-func run(t testing.TB, cmd *exec.Cmd) *Server {
+// process is a running vaultd. It ends with its standard input, so it does not outlive this process, however that ends.
+type process struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+func (p *process) end() {
+	_ = p.stdin.Close()
+	stop := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer stop.Stop()
+	_ = p.cmd.Wait()
+}
+
+// run starts vaultd and waits for its line.
+func (s *Server) run(t testing.TB) {
 	t.Helper()
+	cmd := s.start()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdin, err := cmd.StdinPipe()
@@ -72,37 +130,24 @@ func run(t testing.TB, cmd *exec.Cmd) *Server {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting vaultd: %v", err)
 	}
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		stop := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
-		defer stop.Stop()
-		_ = cmd.Wait()
-	})
-	server, err := firstLine(stdout)
-	if err != nil {
+	s.process = &process{cmd, stdin}
+	if err := s.read(stdout); err != nil {
+		s.process.kill()
 		t.Fatalf("vaultd is not ready: %v\n%s", err, stderr.Bytes())
 	}
-	return server
 }
 
-func firstLine(r io.Reader) (*Server, error) {
-	type result struct {
-		server Server
-		err    error
-	}
-	read := make(chan result, 1)
+// read takes in the line.
+func (s *Server) read(r io.Reader) error {
+	line := make(chan []byte, 1)
 	go func() {
-		var got result
-		line, err := bufio.NewReader(r).ReadBytes('\n')
-		if got.err = err; err == nil {
-			got.err = json.Unmarshal(line, &got.server)
-		}
-		read <- got
+		b, _ := bufio.NewReader(r).ReadBytes('\n') // one that is cut short is no JSON
+		line <- b
 	}()
 	select {
-	case got := <-read:
-		return &got.server, got.err
+	case b := <-line:
+		return json.Unmarshal(b, s)
 	case <-time.After(time.Minute):
-		return nil, os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded
 	}
 }
