@@ -22,8 +22,23 @@ func (s *Settings) Between(old, new fs.FS, changed []string, k *Kept) ([]Effect,
 	}
 	some := newPart(changed, k)
 	before, after := s.over(old), s.over(new)
-	before.partly, after.partly = some, some
+	before.partly, after.partly, after.beside = some, some, before
 	return Effects(before, after, changed)
+}
+
+// sameFolder reports whether a folder is known to hold the same on both sides.
+func sameFolder(a, b fs.FS, dir string) bool {
+	id := folderID(a, dir)
+	return id != "" && id == folderID(b, dir)
+}
+
+func folderID(fsys fs.FS, dir string) string {
+	if info, err := fs.Stat(fsys, dir); err == nil {
+		if held, ok := info.(content); ok {
+			return held.ContentID()
+		}
+	}
+	return ""
 }
 
 // inherited reports whether a published environment has the layer in its chain, and is another.

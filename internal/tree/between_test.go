@@ -13,8 +13,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// identified is a folder tree whose files tell what they hold, as Git's do.
+// identified is a folder tree whose files and folders tell what they hold, as Git's do.
 type identified struct{ fstest.MapFS }
+
+func (f identified) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(f.MapFS, name)
+	if err != nil || !info.IsDir() {
+		return info, err
+	}
+	var held strings.Builder
+	for _, file := range slices.Sorted(maps.Keys(f.MapFS)) {
+		if strings.HasPrefix(file, name+"/") {
+			fmt.Fprintf(&held, "%s\n%s\n", file, f.MapFS[file].Data)
+		}
+	}
+	return identifiedInfo{info, held.String()}, nil
+}
 
 func (f identified) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries, err := f.MapFS.ReadDir(name)

@@ -60,7 +60,12 @@ func (t *Tree) layer(s lcm.Service, environment string) *layer {
 		return &layer{}
 	}
 	ns := s.In(environment)
-	return t.cache.get(ns, func() *layer { return readLayer(t.fsys, ns, t.partly) })
+	return t.cache.get(ns, func() *layer {
+		if dir := layerDir(s, environment); t.beside != nil && sameFolder(t.fsys, t.beside.fsys, dir) {
+			return t.beside.layer(s, environment)
+		}
+		return readLayer(t.fsys, ns, t.partly)
+	})
 }
 
 func readLayer(fsys fs.FS, ns lcm.Namespace, some *part) *layer {

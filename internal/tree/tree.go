@@ -27,6 +27,7 @@ type Tree struct {
 	cache    *cache
 	unlisted bool  // layers was not read: a folder is looked for when it is asked for
 	partly   *part // nil: every document is read
+	beside   *Tree // with the same settings and part, which may have read what is the same in both; or nil
 }
 
 // Load reads the settings and the folders of a repository, not yet its documents. The findings
