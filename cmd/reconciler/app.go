@@ -63,7 +63,8 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
 		}
 		a.onClose(s.Close)
-		rc.Targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification, Place: t.place()}
+		rc.Targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification, Place: t.place(),
+			Adopt: t.adopt(), ReportDrift: t.Drift == "report", IgnoreDrift: t.ignoreDrift}
 	}
 	rc.MaxDeletes, rc.Log = c.maxDeletes, log
 	a.Reconciler, err = reconcile.New(rc)

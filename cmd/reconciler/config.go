@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
+	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 	"github.com/llm-config-manager/lcm/internal/schema"
 	"github.com/llm-config-manager/lcm/internal/strictyaml"
@@ -79,6 +81,9 @@ type forgeConfig struct {
 type targetConfig struct {
 	Type              string             `json:"type"`
 	MaxClassification lcm.Classification `json:"maxClassification"`
+	Adopt             any                `json:"adopt"` // true, false or "overwrite"
+	Drift             string             `json:"drift"`
+	IgnoreDrift       []string           `json:"ignoreDrift"`
 	Path              string             `json:"path"`
 	Address           string             `json:"address"`
 	Mount             string             `json:"mount"`
@@ -95,6 +100,8 @@ type targetConfig struct {
 			SecretIDFile string `json:"secretIdFile"`
 		} `json:"approle"`
 	} `json:"auth"`
+
+	ignoreDrift []lcm.Pattern
 }
 
 // configError is wrong usage or configuration: exit code 2.
@@ -219,11 +226,34 @@ func (t *targetConfig) complete(dir string) (err error) {
 			t.MaxClassification = lcm.Internal
 		}
 	}
-	if err := t.completeRedis(dir); err != nil {
+	if err := errors.Join(t.completeRedis(dir), t.completeDrift()); err != nil {
 		return err
 	}
 	t.Auth.AppRole.RoleID, err = expand(t.Auth.AppRole.RoleID)
 	return err
+}
+
+// completeDrift reads the patterns of addresses at which drift does not matter.
+func (t *targetConfig) completeDrift() error {
+	for _, text := range t.IgnoreDrift {
+		p, err := lcm.ParsePattern(text)
+		if err != nil {
+			return fmt.Errorf("ignoreDrift: %w", err)
+		}
+		t.ignoreDrift = append(t.ignoreDrift, p)
+	}
+	return nil
+}
+
+// adopt reads what the schema leaves as a truth value or a word.
+func (t *targetConfig) adopt() plan.Adopt {
+	switch t.Adopt {
+	case true:
+		return plan.AdoptEqual
+	case "overwrite":
+		return plan.AdoptOverwrite
+	}
+	return plan.AdoptNone
 }
 
 // mirror is the daemon's own copy of the repository, beside the state.

@@ -153,24 +153,28 @@ func (c *cli) checkFormat() error {
 }
 
 func (c *cli) onceCommand() *cobra.Command {
+	var o reconcile.Options
 	cmd := &cobra.Command{
 		Use: "once", Short: "Make one pass, then exit", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.pass(cmd.Context(), reconcile.Options{})
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.pass(cmd.Context(), o) },
 	}
+	driftFlag(cmd, &o)
 	c.configFlag(cmd)
 	c.formatFlag(cmd)
 	c.bundleFlag(cmd)
 	return cmd
 }
 
+func driftFlag(cmd *cobra.Command, o *reconcile.Options) {
+	cmd.Flags().BoolVar(&o.Everything, "drift", false, "compare every value with what the targets hold, as run does by its driftSchedule")
+}
+
 func (c *cli) planCommand() *cobra.Command {
+	o := reconcile.Options{DryRun: true}
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Show what a pass would do; write nothing", Args: cobra.NoArgs,
 		Long: "plan verifies, checks and compares as a pass does, and writes nothing: not to the targets, not to the state.\nIt never shows a value.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := reconcile.Options{DryRun: true}
 			if c.revision != "" {
 				if !lcm.ValidRevision(c.revision) {
 					return configErrorf("--revision is a whole commit id (40 or 64 hexadecimal digits), not %q", c.revision)
@@ -183,6 +187,7 @@ func (c *cli) planCommand() *cobra.Command {
 	c.configFlag(cmd)
 	c.formatFlag(cmd)
 	c.bundleFlag(cmd)
+	driftFlag(cmd, &o)
 	cmd.Flags().StringVar(&c.revision, "revision", "", "plan for this commit instead of the branch's head; it must be earned from the introduction as any other")
 	return cmd
 }

@@ -82,6 +82,7 @@ type reportJSON struct {
 	HeldWhole bool          `json:"heldWhole"`
 	Held      []heldJSON    `json:"held"`
 	Failed    []failureJSON `json:"failed"`
+	Drift     []state.Drift `json:"drift"`
 	Plan      plan.Plan     `json:"plan"`
 	Seconds   float64       `json:"seconds"`
 }
@@ -89,7 +90,7 @@ type reportJSON struct {
 // passJSON is a pass as lcm.pass/v1.
 func passJSON(r *reconcile.Report) reportJSON {
 	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Stale: r.Stale, Findings: append([]diag.Finding{}, r.Findings...),
-		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Plan: r.Plan, Seconds: r.Took.Seconds()}
+		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Drift: append([]state.Drift{}, r.Drift...), Plan: r.Plan, Seconds: r.Took.Seconds()}
 	if f := r.Refusal; f != nil {
 		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
 	}
@@ -128,6 +129,7 @@ func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 	for _, f := range r.Failed {
 		fmt.Fprintf(&b, "FAILED %s on target %s: %s\n", f.Namespace, f.Target, f.ErrorText())
 	}
+	writeDrift(&b, r.Drift, r.Drifted.Total())
 	if o.DryRun {
 		writeChanges(&b, r.Plan)
 	}
@@ -179,6 +181,42 @@ func writeHeld(b *strings.Builder, held []reconcile.Held) {
 			fmt.Fprintf(b, "  %s\n", f)
 		}
 	}
+}
+
+// maxDriftLines bounds the entries that are named to people and in the log: of a target that was wiped there may be many.
+const maxDriftLines = 100
+
+func writeDrift(b *strings.Builder, found []state.Drift, total int) {
+	for _, d := range found[:min(len(found), maxDriftLines)] {
+		fmt.Fprintf(b, "DRIFT %s on target %s: %s\n", d.Address, d.Target, driftText(d))
+	}
+	if total > maxDriftLines {
+		fmt.Fprintf(b, "DRIFT of %d more\n", total-maxDriftLines)
+	}
+}
+
+// driftText says what differs, since when, and what was done about it. It knows no value.
+func driftText(d state.Drift) string {
+	text := map[state.DriftKind]string{
+		state.DriftMissing: "it is gone",
+		state.DriftValue:   "another value stands there",
+		state.DriftMark:    "its mark was changed",
+		state.DriftForeign: "something that is not ours stands there",
+	}[d.Kind]
+	if len(d.Fields) > 0 {
+		text += ", in " + strings.Join(d.Fields, ", ")
+	}
+	if !d.At.IsZero() {
+		text += ", since " + stampText(d.At)
+	}
+	if d.By != "" {
+		text += ", by " + d.By
+	}
+	text += "; found " + stampText(d.Found)
+	if !d.Corrected.IsZero() {
+		return text + ", put right " + stampText(d.Corrected)
+	}
+	return text + ", not put right"
 }
 
 func writeChanges(b *strings.Builder, p plan.Plan) {
@@ -286,6 +324,12 @@ func logReport(log *slog.Logger) func(*reconcile.Report, error) {
 			for _, f := range h.Findings {
 				log.Warn("held", "namespace", h.Namespace.String(), "serving", h.Serving.Short(), "at", f.Position.String(), "rule", f.Rule, "message", f.Message)
 			}
+		}
+		for _, d := range r.Drift[:min(len(r.Drift), maxDriftLines)] {
+			log.Warn("drift", "address", d.Address.String(), "target", d.Target, "kind", d.Kind, "fields", d.Fields, "found", d.Found, "corrected", !d.Corrected.IsZero(), "text", driftText(d))
+		}
+		if n := r.Drifted.Total(); n > maxDriftLines {
+			log.Warn("drift of more entries", "count", n-maxDriftLines)
 		}
 		for _, f := range r.Failed {
 			log.Error("target failed", "namespace", f.Namespace.String(), "target", f.Target, "error", f.ErrorText())

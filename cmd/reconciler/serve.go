@@ -37,6 +37,7 @@ func (a *app) serve(ctx context.Context, c *daemonConfig, log *slog.Logger) erro
 				return
 			}
 			watched.Passed(resultOf(r), r.Took)
+			watched.Drifted(r.Drifted)
 		})
 	})
 	return group.Wait()

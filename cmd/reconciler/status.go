@@ -102,6 +102,8 @@ func printStatus(w io.Writer, s *reconcile.Status) error {
 	for _, f := range s.Failed {
 		fmt.Fprintf(&b, "FAILED %s on target %s\n", f.Namespace, strings.Join(f.Targets, ", "))
 	}
+	writeDrift(&b, s.Drift.Entries, s.Drift.Open)
+	writeDrift(&b, s.Drift.Corrected, len(s.Drift.Corrected))
 	for _, why := range s.NotReady {
 		fmt.Fprintf(&b, "NOT READY: %s\n", why)
 	}

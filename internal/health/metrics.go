@@ -26,6 +26,7 @@ const (
 type passes struct {
 	total   *prometheus.CounterVec
 	seconds prometheus.Histogram
+	drift   *prometheus.CounterVec
 }
 
 func newPasses(repository string) *passes {
@@ -35,6 +36,8 @@ func newPasses(repository string) *passes {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "reconcile_pass_duration_seconds", Help: "How long the passes took that could be made.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 3, 11), ConstLabels: labels}),
 	}
+	p.drift = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_drift_total",
+		Help: "Entries that a target was found to hold otherwise than they were put there, each time that a pass found them.", ConstLabels: labels}, []string{"target", "kind"})
 	for _, r := range []Result{Done, Refused, Held, TargetFailed, Failed} {
 		p.total.WithLabelValues(string(r)) // a counter that does not exist yet cannot be alarmed on
 	}
@@ -49,9 +52,18 @@ func (s *Server) Passed(r Result, took time.Duration) {
 	}
 }
 
+// Drifted counts what a pass found changed in the targets.
+func (s *Server) Drifted(found reconcile.DriftCount) {
+	for target, kinds := range found {
+		for kind, n := range kinds {
+			s.passes.drift.WithLabelValues(target, string(kind)).Add(float64(n))
+		}
+	}
+}
+
 func (s *Server) metrics() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(s.passes.total, s.passes.seconds, newGauges(s.Repository, s.now))
+	registry.MustRegister(s.passes.total, s.passes.seconds, s.passes.drift, newGauges(s.Repository, s.now))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
@@ -59,7 +71,7 @@ func (s *Server) metrics() http.Handler {
 type gauges struct {
 	status func() (*reconcile.Status, error)
 
-	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held *prometheus.Desc
+	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted *prometheus.Desc
 }
 
 func newGauges(repository string, status func() (*reconcile.Status, error)) *gauges {
@@ -76,11 +88,12 @@ func newGauges(repository string, status func() (*reconcile.Status, error)) *gau
 		accepted:       describe("reconcile_accepted_revision_info", "1; the revision that is believed.", "branch", "revision"),
 		refused:        describe("reconcile_refused", "1 if trust refuses what the branch has."),
 		held:           describe("reconcile_held_namespaces", "Namespaces that are held by checks."),
+		drifted:        describe("reconcile_drifted_entries", "Entries that targets hold otherwise than they were put there, and that are not put right yet, or only reported."),
 	}
 }
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held} {
+	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted} {
 		ch <- d
 	}
 }
@@ -98,6 +111,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	set(g.ready, number(s.Ready))
 	set(g.refused, number(s.Refusal != nil))
 	set(g.held, float64(len(s.Held)))
+	set(g.drifted, float64(s.Drift.Open))
 	if s.Fetch.At != nil {
 		set(g.fetched, float64(s.Fetch.At.UnixMilli())/1000)
 		set(g.fetchAge, *s.Fetch.Age)

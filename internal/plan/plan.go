@@ -35,10 +35,27 @@ type Holding struct {
 	Owned   map[string]state.Owned // the inventory
 	// Holds tells, of entries whose mark can't be believed, whether the value is the one wanted.
 	Holds map[string]bool
+	// Differs are entries whose value is not the one that their mark speaks of, although the listing does not show it.
+	Differs map[string]bool
 	// Intended are the marks that a pass was about to write when it was cut off. Their entries are ours even
 	// where the mark is not written yet, and their versions have been given out.
 	Intended map[string]store.Meta
+	// Leave are entries that stay as they are although the target holds them otherwise than it was given them: there,
+	// drift is only reported, or ignored.
+	Leave map[string]bool
+	Adopt Adopt
 }
+
+// Adopt says what becomes of a value without any mark that stands where one of ours belongs. One that bears the mark
+// of another repository is never touched.
+type Adopt string
+
+// The ways to adopt.
+const (
+	AdoptNone      Adopt = ""          // it holds the namespace
+	AdoptEqual     Adopt = "equal"     // it becomes ours if it is equal to ours, and else holds the namespace
+	AdoptOverwrite Adopt = "overwrite" // it becomes ours, and if it differs ours takes its place
+)
 
 // latest returns the newest mark that was given out for a key, written or not.
 func (h Holding) latest(key string) store.Meta {
@@ -169,13 +186,17 @@ func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 	b := p.batch(owner, h.Target)
 	inventory := map[string]state.Owned{}
 	for _, e := range wanted {
+		if h.Leave[e.Address.Key] {
+			inventory[e.Address.Key] = h.Owned[e.Address.Key]
+			continue
+		}
 		item, exists := items[e.Address.Key]
 		c, err := change(owner, h, e, item, exists)
 		if err != nil {
 			return err
 		}
 		if c == nil {
-			p.Held = append(p.Held, foreign(e, item))
+			p.Held = append(p.Held, foreign(e, item, h.Adopt))
 			continue
 		}
 		inventory[e.Address.Key] = state.Owned{Meta: c.Meta, Fields: e.Fields, Changed: e.Changed}
@@ -188,7 +209,7 @@ func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 	// An empty batch still sets a marker that is missing, half, or of another owner.
 	m := h.Listing.Marker
 	unsettled := m.Phase != store.Whole || m.Repository != owner.Repository
-	if len(b.Changes) > 0 || unsettled && len(inventory)+len(h.Owned) > 0 {
+	if len(b.Changes) > 0 || unsettled && len(inventory)+len(h.Owned) > 0 && len(h.Leave) == 0 {
 		p.Batches = append(p.Batches, b)
 	}
 	return nil
@@ -214,23 +235,27 @@ func change(owner Owner, h Holding, e Entry, item store.Item, exists bool) (*sto
 		held = item.Meta.Version
 	}
 	c.Meta.Version, c.Meta.Revision = h.next(e, last, held)
-	_, intended := h.Intended[key]
 	switch {
 	case !exists:
 		c.Action = store.Create
 		return c, nil
-	case !ours && !(intended && h.Holds[key]):
+	case !ours && !h.takes(item):
 		return nil, nil
-	case !ours || item.Stale && h.Holds[key]:
-		// The value was written and then the pass was cut off before its mark.
+	case (!ours || item.Stale) && h.Holds[key]:
+		// The value was written and then the pass was cut off before its mark; or somebody else wrote the same.
 		c.Action, c.Value = store.Remark, nil
 		return c, nil
-	case item.Stale || item.Meta.Digest != e.Meta.Digest:
+	case !ours || item.Stale || h.Differs[key] || item.Meta.Digest != e.Meta.Digest:
 		c.Action = store.Update
 		return c, nil
 	}
-	// The value stands: version and revision stay what they are.
-	c.Meta.Version, c.Meta.Revision, c.Value = item.Meta.Version, item.Meta.Revision, nil
+	// The value stands: version and revision stay what they are, or become again what they were given as.
+	c.Value = nil
+	if given := h.latest(key); given.Digest != e.Meta.Digest || given.Version <= item.Meta.Version {
+		c.Meta.Version, c.Meta.Revision = item.Meta.Version, item.Meta.Revision
+	} else {
+		c.Meta.Version, c.Meta.Revision = given.Version, given.Revision
+	}
 	if item.Meta != c.Meta {
 		c.Action = store.Remark
 	}
@@ -245,6 +270,14 @@ func (p *Namespace) doom(h Holding, home map[string]string) {
 			p.Deletes[h.Target] = append(p.Deletes[h.Target], key)
 		}
 	}
+}
+
+// takes reports whether an entry that does not bear our mark becomes ours all the same: a pass of ours that was cut
+// off wrote it, or it is adopted.
+func (h Holding) takes(item store.Item) bool {
+	_, intended := h.Intended[item.Key]
+	unmarked := item.Meta == (store.Meta{})
+	return h.Holds[item.Key] && (intended || unmarked && h.Adopt != AdoptNone) || unmarked && h.Adopt == AdoptOverwrite
 }
 
 // prune plans the deletion of what this repository put into a target and no longer wants there. Both the
@@ -301,13 +334,16 @@ func (b *Batch) add(item store.Item) {
 // Foreign is the rule by which a namespace is held for a value of somebody else's that stands in its way.
 const Foreign = "store/foreign"
 
-func foreign(e Entry, item store.Item) diag.Finding {
-	who := "nobody's mark is on it"
-	if item.Meta.Repository != "" {
-		who = "it belongs to repository " + item.Meta.Repository
+func foreign(e Entry, item store.Item, adopt Adopt) diag.Finding {
+	who, do := "nobody's mark is on it", "move it away, choose another key, or let the target take over what is equal (adopt: true)"
+	switch {
+	case item.Meta.Repository != "":
+		who, do = "it belongs to repository "+item.Meta.Repository, "move it away, or choose another key"
+	case adopt == AdoptEqual:
+		who, do = "nobody's mark is on it, and it is not equal", "make the two equal, move it away, or let the target replace it (adopt: overwrite)"
 	}
 	return diag.Errorf(diag.Position{File: e.Meta.Origin, Line: 1, Column: 1}, Foreign,
-		"target %s already holds %s and %s: move it away, or choose another key", e.Target, e.Address, who)
+		"target %s already holds %s and %s: %s", e.Target, e.Address, who, do)
 }
 
 func describe(e Entry, a store.Action, before state.Owned) Change {

@@ -20,88 +20,135 @@ import (
 
 // plan lists the targets of each namespace and computes the difference. A namespace that is held has a
 // plan without changes.
-func (r *Reconciler) plan(ctx context.Context, v trust.Verified, js []*judged) ([]plan.Namespace, error) {
+func (r *Reconciler) plan(ctx context.Context, v trust.Verified, js []*judged, o Options) ([]plan.Namespace, error) {
 	plans := make([]plan.Namespace, len(js))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(apply.Parallel)
 	for i, j := range js {
 		g.Go(func() (err error) {
-			plans[i], err = r.planOne(ctx, v, j)
+			plans[i], err = r.planOne(ctx, v, j, o)
 			return err
 		})
 	}
 	return plans, g.Wait()
 }
 
-func (r *Reconciler) planOne(ctx context.Context, v trust.Verified, j *judged) (plan.Namespace, error) {
-	if j.held() {
-		return heldPlan(j), nil
-	}
-	inventory, open, err := r.State.Inventory(j.namespace)
+func (r *Reconciler) planOne(ctx context.Context, v trust.Verified, j *judged, o Options) (plan.Namespace, error) {
+	looks, err := r.looks(j, o)
 	if err != nil {
 		return plan.Namespace{}, err
 	}
-	wanted := map[string][]plan.Entry{}
-	for _, e := range j.entries {
-		wanted[e.Target] = append(wanted[e.Target], e)
+	if j.held() {
+		r.survey(ctx, j, looks, o)
+		return heldPlan(j), nil
 	}
-	targets := slices.Concat(slices.Collect(maps.Keys(wanted)), slices.Collect(maps.Keys(inventory)), slices.Collect(maps.Keys(intended(open))))
-	slices.Sort(targets)
 	var holdings []plan.Holding
-	for _, target := range slices.Compact(targets) {
-		holdings = append(holdings, r.holding(ctx, j.namespace, target, wanted[target], inventory[target], intended(open)[target]))
+	for _, l := range looks {
+		h := r.holding(ctx, l)
+		if h.Err == nil {
+			r.drifted(ctx, j, l, &h)
+		}
+		holdings = append(holdings, h)
 	}
 	owner := plan.Owner{Repository: r.Repository, Revision: v.Revision(), Version: r.State.Version}
 	return plan.Compute(owner, j.namespace, j.entries, holdings)
 }
 
-func intended(i *state.Intent) state.Inventory {
-	if i == nil {
-		return nil
+// look is one target as it is looked at for one namespace.
+type look struct {
+	namespace  lcm.Namespace
+	target     string
+	wanted     []plan.Entry
+	owned      map[string]state.Owned // the inventory
+	cut        map[string]state.Owned // what passes intended that did not come to their end
+	unfinished bool                   // there were such passes
+	values     bool                   // every value is compared, and not only where a mark can't be believed
+	differing  map[string]bool        // what differed the last time: compared by value in any case
+}
+
+// looks lists the targets that hold something of a namespace, or are to.
+func (r *Reconciler) looks(j *judged, o Options) ([]look, error) {
+	inventory, open, err := r.State.Inventory(j.namespace)
+	if err != nil {
+		return nil, err
 	}
-	return i.Inventory
+	drifts, err := r.State.Drifts(j.namespace)
+	if err != nil {
+		return nil, err
+	}
+	wanted, differing, cut := map[string][]plan.Entry{}, map[string]map[string]bool{}, state.Inventory{}
+	for _, e := range j.entries {
+		wanted[e.Target] = append(wanted[e.Target], e)
+	}
+	for _, d := range drifts.Open {
+		if differing[d.Target] == nil {
+			differing[d.Target] = map[string]bool{}
+		}
+		differing[d.Target][d.Address.Key] = true
+	}
+	if open != nil {
+		cut = open.Inventory
+	}
+	targets := slices.Concat(slices.Collect(maps.Keys(wanted)), slices.Collect(maps.Keys(inventory)), slices.Collect(maps.Keys(cut)))
+	slices.Sort(targets)
+	var out []look
+	for _, t := range slices.Compact(targets) {
+		out = append(out, look{j.namespace, t, wanted[t], inventory[t], cut[t], open != nil, o.Everything, differing[t]})
+	}
+	return out, nil
 }
 
 // holding asks a target what it holds. What a pass that was cut off was about to write counts as ours,
 // and where a mark can't be believed the value itself is compared.
-func (r *Reconciler) holding(ctx context.Context, ns lcm.Namespace, target string, wanted []plan.Entry, owned, cut map[string]state.Owned) plan.Holding {
-	h := plan.Holding{Target: target, Owned: maps.Clone(owned), Holds: map[string]bool{}, Intended: map[string]store.Meta{}}
+func (r *Reconciler) holding(ctx context.Context, l look) plan.Holding {
+	h := plan.Holding{Target: l.target, Owned: maps.Clone(l.owned), Holds: map[string]bool{}, Differs: map[string]bool{}, Leave: map[string]bool{},
+		Intended: map[string]store.Meta{}, Adopt: r.Targets[l.target].Adopt}
 	if h.Owned == nil {
 		h.Owned = map[string]state.Owned{}
 	}
-	for key, o := range cut {
+	for key, o := range l.cut {
 		h.Intended[key] = o.Meta
 		if _, ok := h.Owned[key]; !ok {
 			h.Owned[key] = o
 		}
 	}
-	t, ok := r.stores[target]
+	t, ok := r.stores[l.target]
 	if !ok {
-		h.Err = fmt.Errorf("target %q is not configured", target)
+		h.Err = fmt.Errorf("target %q is not configured", l.target)
 		return h
 	}
-	if why := r.unasked[target]; why != nil {
+	if why := r.unasked[l.target]; why != nil {
 		h.Err = unaskedError{why}
 		return h
 	}
-	if h.Listing, h.Err = t.List(ctx, ns); h.Err != nil {
-		return h
-	}
-	values := map[string][]byte{}
-	for _, e := range wanted {
-		values[e.Address.Key] = e.Value
-	}
-	for _, item := range h.Listing.Items {
-		value, want := values[item.Key]
-		_, cut := h.Intended[item.Key]
-		if !want || !item.Stale && (item.Meta.Repository == r.Repository || !cut) {
-			continue
-		}
-		if h.Holds[item.Key], h.Err = t.Holds(ctx, ns, item.Key, value); h.Err != nil {
-			return h
-		}
+	if h.Listing, h.Err = t.List(ctx, l.namespace); h.Err == nil {
+		h.Err = r.compare(ctx, t, l, &h)
 	}
 	return h
+}
+
+// compare compares values: where a mark can't be believed, and wherever it is asked for.
+func (r *Reconciler) compare(ctx context.Context, t store.Target, l look, h *plan.Holding) error {
+	values := map[string]plan.Entry{}
+	for _, e := range l.wanted {
+		values[e.Address.Key] = e
+	}
+	for _, item := range h.Listing.Items {
+		e, want := values[item.Key]
+		_, cut := h.Intended[item.Key]
+		marked := item.Meta.Repository == r.Repository && !item.Stale
+		doubtful := item.Stale || !marked && (cut || h.Adopt != plan.AdoptNone)
+		closely := marked && (l.values || l.differing[item.Key]) && item.Meta.Digest == e.Meta.Digest
+		if !want || !doubtful && !closely {
+			continue
+		}
+		holds, err := t.Holds(ctx, l.namespace, item.Key, e.Value)
+		if err != nil {
+			return err
+		}
+		h.Holds[item.Key], h.Differs[item.Key] = doubtful && holds, closely && !holds
+	}
+	return nil
 }
 
 // together is how many namespaces are written between one record of intents and that of their outcomes.
@@ -164,11 +211,14 @@ func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Na
 			return nil, err
 		}
 		o := r.outcome(v, chunk[i], p, results[p.Namespace], before, open != nil)
+		if o.Drifts, err = r.settle(chunk[i], p, results[p.Namespace]); err != nil {
+			return nil, err
+		}
 		o.Ended = o.Ended && open != nil
 		if open != nil && len(p.Held) == 0 {
 			o.Deleted = gone(inventory, p.Inventory, o.State.Failed)
 		}
-		if !o.Ended && reflect.DeepEqual(o.State, before) && (o.Inventory == nil || reflect.DeepEqual(o.Inventory, inventory)) {
+		if !o.Ended && o.Drifts == nil && reflect.DeepEqual(o.State, before) && (o.Inventory == nil || reflect.DeepEqual(o.Inventory, inventory)) {
 			continue
 		}
 		out[p.Namespace] = o

@@ -24,6 +24,8 @@ type judged struct {
 	entries   []plan.Entry
 	services  []lcm.Service
 	findings  []diag.Finding
+	drift     []drift  // what targets hold otherwise than it was put there; known once they were listed
+	listed    []string // the targets that were
 }
 
 func (j *judged) held() bool { return diag.Failed(j.findings) }

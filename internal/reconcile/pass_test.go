@@ -71,24 +71,27 @@ func TestOnlyWhatAChangeFeedsIsWorkedOn(t *testing.T) {
 func TestNoOpWritesNothing(t *testing.T) {
 	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
 	w.pass(Options{})
-	stamp := func() string {
-		var out []string
-		for _, f := range []string{"state.db", "secrets.db", "runtime.db"} {
-			info, err := os.Stat(filepath.Join(w.dir, f))
-			w.check(err)
-			data, err := os.ReadFile(filepath.Join(w.dir, f))
-			w.check(err)
-			out = append(out, fmt.Sprint(info.ModTime(), len(data), string(data)))
-		}
-		return strings.Join(out, "|")
-	}
-	before := stamp()
+	before := w.stamp()
 	w.pass(Options{})
 	w.pass(Options{Everything: true})
 	w.pass(Options{DryRun: true})
-	if stamp() != before {
+	if w.stamp() != before {
 		t.Error("a pass without a change wrote something")
 	}
+}
+
+// stamp tells whether the state or a target was written to.
+func (w *world) stamp() string {
+	w.Helper()
+	var out []string
+	for _, f := range []string{"state.db", "secrets.db", "runtime.db"} {
+		info, err := os.Stat(filepath.Join(w.dir, f))
+		w.check(err)
+		data, err := os.ReadFile(filepath.Join(w.dir, f))
+		w.check(err)
+		out = append(out, fmt.Sprint(info.ModTime(), len(data), string(data)))
+	}
+	return strings.Join(out, "|")
 }
 
 func TestHeldNamespaceHoldsWhatRefersToIt(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
+	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
 	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/store"
@@ -46,6 +47,9 @@ type Target struct {
 	store.Target
 	MaxClassification lcm.Classification
 	Place             string // where it is: once that is another, everything is compared with what is there
+	Adopt             plan.Adopt
+	ReportDrift       bool          // what somebody changed there by hand is only reported, not put right
+	IgnoreDrift       []lcm.Pattern // addresses at which it is not even reported
 }
 
 // Reconciler makes the targets equal to the repository. Its passes never overlap.
@@ -87,7 +91,7 @@ type Options struct {
 	DryRun bool
 	// Revision plans for this revision instead of the branch's head. It must be on the accepted chain or build on it. Only with DryRun.
 	Revision lcm.Revision
-	// Everything lists and compares every namespace, changed or not: the search for drift.
+	// Everything lists every namespace, changed or not, and compares every value: the search for drift.
 	Everything bool
 }
 
@@ -136,7 +140,7 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if job.all {
 		report.addFindings(check.Withheld(rules.Whole()))
 	}
-	plans, err := r.plan(ctx, verified, judged)
+	plans, err := r.plan(ctx, verified, judged, o)
 	if err != nil {
 		return nil, err
 	}

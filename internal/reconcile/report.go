@@ -26,6 +26,8 @@ type Report struct {
 	Findings  []diag.Finding // of the settings, and all warnings
 	Held      []Held         // what is held now, by this pass or since an earlier one
 	Failed    []Failure      // what targets did not take in this pass
+	Drift     []state.Drift  // what targets held otherwise than it was put there, at most 1,000 of them
+	Drifted   DriftCount     // all of it
 	Plan      plan.Plan      // what was changed, or would be
 	Worked    int            // namespaces looked at
 	Entries   int            // entries in them that are wanted
@@ -56,10 +58,42 @@ type Failure struct {
 func (f Failure) ErrorText() string { return f.Err.Error() }
 
 func (r *Reconciler) newReport(o Options) *Report {
-	return &Report{start: r.Now(), dryRun: o.DryRun, held: map[lcm.Namespace]Held{}, worked: map[lcm.Namespace]bool{}}
+	return &Report{start: r.Now(), dryRun: o.DryRun, Drifted: DriftCount{}, held: map[lcm.Namespace]Held{}, worked: map[lcm.Namespace]bool{}}
 }
 
 func (p *Report) addFindings(fs []diag.Finding) { p.Findings = append(p.Findings, fs...) }
+
+// DriftCount counts drift by target and kind.
+type DriftCount map[string]map[state.DriftKind]int
+
+// Total is the sum of all counts.
+func (c DriftCount) Total() (n int) {
+	for _, kinds := range c {
+		for _, k := range kinds {
+			n += k
+		}
+	}
+	return n
+}
+
+// maxReportedDrift bounds the entries that a report names.
+const maxReportedDrift = 1000
+
+func (p *Report) addDrift(found []drift) {
+	for _, d := range found {
+		if p.Drifted[d.Target] == nil {
+			p.Drifted[d.Target] = map[state.DriftKind]int{}
+		}
+		p.Drifted[d.Target][d.Kind]++
+		if len(p.Drift) == maxReportedDrift {
+			continue
+		}
+		if d.Found.IsZero() { // a plan corrects nothing
+			d.Found = p.start
+		}
+		p.Drift = append(p.Drift, d.Drift)
+	}
+}
 
 // add takes in what became of some namespaces; results is nil for a plan.
 func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Namespace]apply.Result) {
@@ -68,6 +102,7 @@ func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Na
 		p.Worked++
 		p.Entries += len(j.entries)
 		p.worked[n.Namespace] = true
+		p.addDrift(j.drift)
 		for _, f := range j.findings {
 			if f.Severity != diag.Error {
 				p.Findings = append(p.Findings, f)
@@ -131,7 +166,7 @@ func (p *Report) log(r *Reconciler) {
 		changes += len(n.Changes)
 	}
 	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", changes,
-		"held", len(p.Held), "failed", len(p.Failed), "dryRun", p.dryRun, "took", p.Took}
+		"held", len(p.Held), "failed", len(p.Failed), "drifted", p.Drifted.Total(), "dryRun", p.dryRun, "took", p.Took}
 	if p.Stale != "" {
 		r.Log.Error("STALE", "repository", r.Repository, "reason", p.Stale)
 	}

@@ -30,6 +30,7 @@ type Status struct {
 	ByHand       *state.Override `json:"byHand"`    // that an operator, not trust, accepted the revision
 	Held         []StatusHeld    `json:"held"`
 	Failed       []StatusFailed  `json:"failed"`
+	Drift        StatusDrift     `json:"drift"`
 	Fetch        StatusFetch     `json:"fetch"`
 	Heartbeat    *StatusBeat     `json:"heartbeat"` // null: none is asked for
 	Ready        bool            `json:"ready"`
@@ -54,6 +55,13 @@ type StatusHeld struct {
 type StatusFailed struct {
 	Namespace lcm.Namespace `json:"namespace"`
 	Targets   []string      `json:"targets"`
+}
+
+// StatusDrift is what targets hold otherwise than it was put there, as far as passes found it.
+type StatusDrift struct {
+	Open      int           `json:"open"`      // how many entries differ now
+	Entries   []state.Drift `json:"entries"`   // at most 100 of them
+	Corrected []state.Drift `json:"corrected"` // the last that are as they should be again, at most 50, the newest first
 }
 
 // StatusFetch is how fresh the mirror is.
@@ -93,6 +101,9 @@ func (r *Reconciler) Status() (*Status, error) {
 		return nil, err
 	}
 	if err := s.pending(r.State); err != nil {
+		return nil, err
+	}
+	if err := s.drift(r.State); err != nil {
 		return nil, err
 	}
 	seen, err := r.sighting()
@@ -144,6 +155,28 @@ func (s *Status) pending(db *state.DB) error {
 		}
 	}
 	return nil
+}
+
+// Bounds of what a status names of drift.
+const (
+	statusDrift     = 100
+	statusCorrected = 50
+)
+
+func (s *Status) drift(db *state.DB) error {
+	s.Drift = StatusDrift{Entries: []state.Drift{}, Corrected: []state.Drift{}}
+	newest := func(a, b state.Drift) int { return b.Corrected.Compare(a.Corrected) }
+	err := db.EachDrift(func(d state.Drifts) {
+		s.Drift.Open += len(d.Open) + d.More
+		s.Drift.Entries = append(s.Drift.Entries, d.Open[:min(len(d.Open), statusDrift-len(s.Drift.Entries))]...)
+		if s.Drift.Corrected = append(s.Drift.Corrected, d.Past...); len(s.Drift.Corrected) > 20*statusCorrected {
+			slices.SortStableFunc(s.Drift.Corrected, newest)
+			s.Drift.Corrected = s.Drift.Corrected[:statusCorrected]
+		}
+	})
+	slices.SortStableFunc(s.Drift.Corrected, newest)
+	s.Drift.Corrected = s.Drift.Corrected[:min(len(s.Drift.Corrected), statusCorrected)]
+	return err
 }
 
 // fresh tells how old what was seen is, and whether that is too old.

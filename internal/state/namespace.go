@@ -182,6 +182,7 @@ type Outcome struct {
 	Inventory Inventory      // nil: as it was
 	Deleted   map[string]int // target → entries deleted
 	Ended     bool           // everything that was intended is known to be written: the intent is ended
+	Drifts    *Drifts        // nil: as they were
 	Consent   bool           // what was consented to is still to be done, or looked at: the consent stays
 }
 
@@ -217,6 +218,11 @@ func (t *tx) end(ns lcm.Namespace, o Outcome, now time.Time) error {
 	}
 	if !o.Consent {
 		if err := t.delete(bucketDeleteConsents, key); err != nil {
+			return err
+		}
+	}
+	if o.Drifts != nil {
+		if err := t.drift(key, *o.Drifts); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
@@ -122,6 +123,13 @@ type Reader interface {
 	Get(ctx context.Context, addr lcm.Address) ([]byte, Meta, error)
 	// Marker returns the namespace's marker; the zero Marker if it has none.
 	Marker(ctx context.Context, ns lcm.Namespace) (Marker, error)
+}
+
+// Witness is a target that can tell who last changed an entry, and when.
+type Witness interface {
+	// LastChange tells of an entry as it stands who changed it last, in the target's own words, and when; zero
+	// values for what it does not know.
+	LastChange(ctx context.Context, addr lcm.Address) (who string, at time.Time, err error)
 }
 
 // Capabilities say what a target may be given.

@@ -21,6 +21,8 @@ type version struct {
 	Created   string `json:"created_time"`
 	Deletion  string `json:"deletion_time"` // may lie ahead, where versions run out
 	Destroyed bool   `json:"destroyed"`
+	// By is not relied on: see actor.
+	By json.RawMessage `json:"created_by"`
 }
 
 // gone reports whether the version's value cannot be read any more.
@@ -34,10 +36,11 @@ func (v version) gone() bool {
 
 // entry is what KV says of one entry, without its value.
 type entry struct {
-	exists  bool   // there is metadata, though perhaps no value that can be read
-	current uint64 // the newest version, soft-deleted ones included: what check-and-set compares; 0: none yet
-	live    bool   // the newest version can be read
-	created string // of the newest version
+	exists  bool            // there is metadata, though perhaps no value that can be read
+	current uint64          // the newest version, soft-deleted ones included: what check-and-set compares; 0: none yet
+	live    bool            // the newest version can be read
+	created string          // of the newest version
+	by      json.RawMessage // who made it, in Vault's own form
 	mark    mark
 	marked  bool
 }
@@ -75,7 +78,7 @@ func (t *Target) inspect(ctx context.Context, path string) (entry, error) {
 	}
 	e := entry{exists: true, current: *m.Current}
 	if newest, ok := m.Versions[strconv.FormatUint(e.current, 10)]; ok {
-		e.live, e.created = !newest.gone(), newest.Created
+		e.live, e.created, e.by = !newest.gone(), newest.Created, newest.By
 	}
 	if e.mark, e.marked = parseMark(m.Custom); e.marked && m.outlived(e.mark) {
 		e.mark, e.marked = mark{}, false
