@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"github.com/redis/rueidis"
@@ -100,7 +99,7 @@ func refusal(b store.Batch, why []string) error {
 	case "unmarked":
 		return fmt.Errorf("%s: it bears no mark, so it is not ours: %w", place, store.ErrConflict)
 	case "denied":
-		return fmt.Errorf("writing %s: %w", place, errors.New(denied))
+		return fmt.Errorf("writing %s: %w", place, errDenied)
 	}
 	return errAnswer
 }

@@ -17,8 +17,10 @@ local function stands(name)
   return redis.sha1hex(cmsgpack.pack(held)), held
 end
 
+-- marked tells whether fields bear a whole mark, as parseMark does.
 local function marked(held)
-  return held and held[TOKEN] and held[VERSION]
+  local version = held and held[TOKEN] and held[VERSION]
+  return version and #version <= 20 and (version == '0' or string.match(version, '^[1-9]%d*$'))
 end
 
 -- text returns a string's value, '' for what is none.

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,11 +36,13 @@ func (d Durability) confirmed(results []rueidis.RedisResult) error {
 		return d.enough(1, n, err)
 	}
 	n, err := results[0].AsIntSlice()
-	if err == nil && len(n) != 2 {
-		err = errAnswer
-	}
-	if err != nil {
-		return fmt.Errorf("it is written, and not confirmed to be on disk: durability.fsync needs Redis 7.2 or newer with appendonly yes: %w", translateAnswer(err))
+	switch {
+	case err != nil && errors.Is(translateAnswer(err), errOld):
+		return errUnconfirmed("durability.fsync needs Redis 7.2 or newer")
+	case err != nil:
+		return d.enough(0, 0, err)
+	case len(n) != 2:
+		return errAnswer
 	}
 	return d.enough(n[0], n[1], nil)
 }
@@ -47,24 +50,18 @@ func (d Durability) confirmed(results []rueidis.RedisResult) error {
 func (d Durability) enough(local, replicas int64, err error) error {
 	switch {
 	case err != nil:
-		return fmt.Errorf("it is written, and not confirmed to be durable: %w", translateAnswer(err))
+		return fmt.Errorf("%w: %w", errUnconfirmed("no answer to that"), translateAnswer(err))
 	case local < 1:
-		return errUnconfirmed("the server's disk")
+		return errUnconfirmed("it did not reach the server's disk in time")
 	case replicas < int64(d.Replicas):
-		return errUnconfirmed(fmt.Sprintf("%d of %d replicas", replicas, d.Replicas))
+		return errUnconfirmed(fmt.Sprintf("it reached %d of %d replicas in time", replicas, d.Replicas))
 	}
 	return nil
 }
 
-func errUnconfirmed(had string) error {
-	return &unconfirmedError{had}
-}
-
-// unconfirmedError says that a batch was written and may be lost yet.
-type unconfirmedError struct{ had string }
-
-func (e *unconfirmedError) Error() string {
-	return "redis: it is written, and not confirmed to be durable: in time it had reached " + e.had
+// errUnconfirmed says that a batch was written and may be lost yet.
+func errUnconfirmed(why string) error {
+	return fault("redis: it is written, and not confirmed to be durable: " + why)
 }
 
 // settle notes whether what stands in a namespace is confirmed. What is not is listed as half-written, so

@@ -9,93 +9,85 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
-
-	"github.com/llm-config-manager/lcm/internal/store"
 )
 
-var (
-	errConnection = errors.New("redis: no answer")
-	errNil        = errors.New("redis: nothing stands there")
-	errType       = errors.New("redis: something stands there that is no entry of ours: remove it, or move it away")
-	errMoving     = errors.New("redis: the Cluster is moving slots or changing its masters: it is tried again")
-)
+// fault is an error that is told as it is.
+type fault string
 
-const denied = "redis: permission denied: the user needs all that user.acl grants"
+func (f fault) Error() string { return string(f) }
+
+const (
+	errConnection = fault("redis: no answer")
+	errNil        = fault("redis: nothing stands there")
+	errType       = fault("redis: something stands there that is no entry of ours: remove it, or move it away")
+	errOld        = fault("redis: it does not know what is asked of it: Redis 7.0 or newer is needed")
+	errNoCluster  = fault("redis: it is not a node of a Cluster: configure server in place of cluster")
+	errMoving     = fault("redis: the Cluster is moving slots or changing its masters: it is tried again")
+	errDenied     = fault("redis: permission denied: the user needs all that user.acl grants")
+)
 
 // answerError is an answer of Redis other than success. It says what its code means and never what Redis
 // wrote, which quotes what it was sent.
 type answerError struct{ code string }
 
 func (e *answerError) Error() string {
-	return fmt.Sprintf("redis: answered %s: %s", e.code, meanings(e.code))
-}
-
-func meanings(code string) string {
-	switch code {
-	case "READONLY":
-		return "this server is a replica that only reads: give the master's address, or Sentinels that know it"
-	case "MISCONF":
-		return "it can't write to its disk, and takes nothing until it can: its own log says why"
-	case "OOM":
-		return "its memory is full: raise maxmemory, or remove something"
-	case "NOPERM":
-		return "permission denied: the user needs all that user.acl grants"
-	case "WRONGPASS", "NOAUTH":
-		return "the login is refused: check username and password"
-	case "LOADING":
-		return "it is still reading its data from disk"
-	case "MASTERDOWN":
-		return "this server is a replica that has lost its master"
-	case "CLUSTERDOWN":
-		return "the Cluster is down, or some of its slots are served by nobody"
-	case "NOREPLICAS":
-		return "fewer replicas are connected than min-replicas-to-write asks for"
-	case "BUSY":
-		return "a script of somebody else keeps it busy"
-	case "TRYAGAIN", "ASK":
-		return "the slot is being moved: it is tried again"
-	case "MOVED":
-		return "it is a node of a Cluster: configure cluster in place of address"
-	case "CROSSSLOT":
-		return "a namespace must be on one slot: something between rewrites the names of keys"
-	case "UNBLOCKED":
-		return "the server became a replica meanwhile"
-	case "NOPROTO":
-		return "it does not know the protocol: Redis 7.0 or newer is needed"
-	case "old":
-		return "it does not know what is asked of it: Redis 7.0 or newer is needed"
-	case "database":
-		return "it has no database of that number"
-	case "no-cluster":
-		return "it is not a node of a Cluster: configure address in place of cluster"
-	case "clients":
-		return "it takes no further connections (maxclients)"
+	means, ok := meanings[e.code]
+	if !ok {
+		return "redis: it refuses what is asked of it: its own log may say why"
 	}
-	return "unexpected: its own log may say why"
+	return fmt.Sprintf("redis: answered %s: %s", e.code, means)
 }
 
-// code gives the first word of what Redis answered, which is the code of an error, or a word of ours for
-// those that have none but ERR.
-func code(text string) string {
-	for _, known := range []struct{ says, code string }{
-		{"ERR unknown command", "old"},
-		{"ERR unknown subcommand", "old"},
-		{"ERR Error compiling script", "old"},
-		{"ERR Unexpected engine in script shebang", "old"},
-		{"ERR DB index is out of range", "database"},
-		{"ERR SELECT is not allowed in cluster mode", "MOVED"},
-		{"ERR This instance has cluster support disabled", "no-cluster"},
-		{"ERR max number of clients reached", "clients"},
-	} {
-		if strings.HasPrefix(text, known.says) {
-			return known.code
+// meanings are those of the codes that Redis' errors begin with.
+var meanings = map[string]string{
+	"READONLY":    "this server is a replica that only reads: give the master's address, or Sentinels that know it",
+	"MISCONF":     "it can't write to its disk, and takes nothing until it can: its own log says why",
+	"OOM":         "its memory is full: raise maxmemory, or remove something",
+	"NOPERM":      "permission denied: the user needs all that user.acl grants",
+	"WRONGPASS":   "the login is refused: check username and password",
+	"NOAUTH":      "a login is needed: configure login",
+	"LOADING":     "it is still reading its data from disk",
+	"MASTERDOWN":  "this server is a replica that has lost its master",
+	"CLUSTERDOWN": "the Cluster is down, or some of its slots are served by nobody",
+	"NOREPLICAS":  "fewer replicas are connected than min-replicas-to-write asks for",
+	"BUSY":        "a script of somebody else keeps it busy",
+	"TRYAGAIN":    "the slot is being moved: it is tried again",
+	"ASK":         "the slot is being moved: it is tried again",
+	"MOVED":       "it is a node of a Cluster: configure cluster in place of server",
+	"CROSSSLOT":   "a namespace must be on one slot: something between rewrites the names of keys",
+	"UNBLOCKED":   "the server became a replica meanwhile",
+	"NOPROTO":     "it does not know the protocol: Redis 7.0 or newer is needed",
+}
+
+// sentences are how Redis begins the errors without a code of their own; the client takes their ERR away.
+var sentences = map[string]error{
+	"unknown command":                            errOld,
+	"unknown subcommand":                         errOld,
+	"Error compiling script":                     errOld,
+	"Unexpected engine in script shebang":        errOld,
+	"DB index is out of range":                   fault("redis: it has no database of that number"),
+	"SELECT is not allowed in cluster mode":      &answerError{"MOVED"},
+	"This instance has cluster support disabled": errNoCluster,
+	"max number of clients reached":              fault("redis: it takes no further connections (maxclients)"),
+	"WAITAOF cannot be used when numlocal is set but appendonly is disabled": fault("redis: it keeps no append-only file: set appendonly yes"),
+}
+
+// meaning makes an error of what Redis answered, which it does not quote.
+func meaning(text string) error {
+	text = strings.TrimPrefix(text, "ERR ")
+	for begins, err := range sentences {
+		if strings.HasPrefix(text, begins) {
+			return err
 		}
 	}
-	word, _, _ := strings.Cut(text, " ")
-	if word == "" || len(word) > 32 || strings.ContainsFunc(word, func(r rune) bool { return r < 'A' || r > 'Z' }) {
-		return "ERR"
+	code, _, _ := strings.Cut(text, " ")
+	if code == "WRONGTYPE" {
+		return errType
 	}
-	return word
+	if _, ok := meanings[code]; !ok {
+		code = "ERR"
+	}
+	return &answerError{code}
 }
 
 func isLogin(err error) bool {
@@ -114,17 +106,17 @@ func translate(ctx context.Context, err error) error {
 	if _, ok := rueidis.IsRedisErr(err); ok {
 		return translateAnswer(err)
 	}
-	var ours *answerError
-	var unconfirmed *unconfirmedError
-	for _, known := range []error{errAnswer, errTooLarge, errMoving, errConnection, store.ErrNotFound, store.ErrConflict} {
-		if errors.Is(err, known) {
-			return err
-		}
-	}
-	if errors.As(err, &ours) || errors.As(err, &unconfirmed) {
+	if isOurs(err) {
 		return err
 	}
 	return connection(ctx, err)
+}
+
+// isOurs reports whether an error was made here, and quotes nothing.
+func isOurs(err error) bool {
+	var f fault
+	var answer *answerError
+	return errors.As(err, &f) || errors.As(err, &answer)
 }
 
 // translateAnswer is translate for what Redis itself says.
@@ -133,12 +125,7 @@ func translateAnswer(err error) error {
 	if !ok {
 		return translate(context.Background(), err)
 	}
-	switch c := code(e.Error()); c {
-	case "WRONGTYPE":
-		return errType
-	default:
-		return &answerError{c}
-	}
+	return meaning(e.Error())
 }
 
 // connection names the cause of a failed connection where the cause is known to quote nothing that was

@@ -2,15 +2,14 @@ package redis
 
 import (
 	"bytes"
-	"errors"
 	"net"
 	"strconv"
 	"sync/atomic"
 )
 
-var (
-	errTooLarge = errors.New("redis: the answer is larger than the configured limit")
-	errAnswer   = errors.New("redis: the answer is not what Redis answers: is something else listening at the address?")
+const (
+	errTooLarge = fault("redis: the answer is larger than the configured limit")
+	errAnswer   = fault("redis: the answer is not what Redis answers: is something else listening at the address?")
 )
 
 // guard is a connection that ends when the other side sends what no Redis would. The client makes room for
@@ -18,27 +17,30 @@ var (
 // before it sees them.
 type guard struct {
 	net.Conn
-	in, out frames
+	in, out *frames
 	pushes  bool         // messages are expected: a Sentinel's
 	asked   atomic.Int64 // commands sent and not yet answered
 }
 
 func newGuard(c net.Conn, limit int64, pushes bool) *guard {
-	g := &guard{Conn: c, pushes: pushes, in: frames{limit: limit}, out: frames{limit: 1 << 62}}
-	g.out.whole = func() error {
-		g.asked.Add(1)
-		return nil
-	}
-	g.in.whole = func() error {
-		switch {
-		case g.in.push && g.pushes:
-			return nil
-		case g.in.push || g.asked.Add(-1) < 0 && !g.pushes:
-			return errAnswer
-		}
-		return nil
-	}
+	g := &guard{Conn: c, pushes: pushes}
+	g.in, g.out = newFrames(limit, g.answered), newFrames(1<<62, g.sent)
 	return g
+}
+
+func (g *guard) sent(bool) error {
+	g.asked.Add(1)
+	return nil
+}
+
+func (g *guard) answered(push bool) error {
+	switch {
+	case push && g.pushes:
+		return nil
+	case push, g.asked.Add(-1) < 0 && !g.pushes:
+		return errAnswer
+	}
+	return nil
 }
 
 func (g *guard) Read(p []byte) (int, error) {
@@ -59,14 +61,18 @@ func (g *guard) Write(p []byte) (int, error) {
 
 // frames follows the frames of Redis' protocol (RESP2 and RESP3) in one direction, without keeping them.
 type frames struct {
-	limit int64        // of one frame, in bytes
-	whole func() error // called after each frame
+	limit int64            // of one frame, in bytes
+	whole func(bool) error // called after each frame; true: it is a message, not an answer
 
 	line []byte  // a header that has begun
 	skip int64   // what is still to come of a string
 	open []int64 // elements that are still to come, of the frame and of each list within it
 	size int64   // of the frame so far
-	push bool    // the frame is a message, not an answer
+	push bool
+}
+
+func newFrames(limit int64, whole func(push bool) error) *frames {
+	return &frames{limit: limit, whole: whole}
 }
 
 const (
@@ -179,5 +185,5 @@ func (f *frames) close() error {
 		f.open = f.open[:last]
 	}
 	f.size = 0
-	return f.whole()
+	return f.whole(f.push)
 }

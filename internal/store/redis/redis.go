@@ -9,7 +9,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -38,7 +37,7 @@ var (
 	_ store.WholeReader = (*Target)(nil)
 )
 
-var errClosed = errors.New("redis: the target is closed")
+const errClosed = fault("redis: the target is closed")
 
 // New checks the configuration and makes a Target. It does not speak to Redis: the first use does, so that
 // a Redis that is down when the daemon starts holds itself up and nothing else.
@@ -101,6 +100,10 @@ func (t *Target) connect() (any, error) {
 			conn.Close()
 		}
 		return nil, translate(context.Background(), err)
+	}
+	if len(t.config.Cluster) > 0 && conn.Mode() != rueidis.ClientModeCluster { // the client makes do with a single server
+		conn.Close()
+		return nil, errNoCluster
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

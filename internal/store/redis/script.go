@@ -59,9 +59,10 @@ func applyScript(deletesOnly bool) script {
 }
 
 // run calls a script by its digest, and with its text where Redis does not know it yet. The commands after
-// are sent on the same connection, right behind it; their answers follow its own.
+// are sent on the same connection, right behind it; their answers follow its own. They may wait, so then it is
+// called once only, with its text.
 func (s script) run(ctx context.Context, c rueidis.Client, keys, args []string, after ...func(rueidis.Client) rueidis.Completed) []rueidis.RedisResult {
-	results := s.call(ctx, c, true, keys, args, after)
+	results := s.call(ctx, c, len(after) == 0, keys, args, after)
 	if e, ok := rueidis.IsRedisErr(results[0].Error()); ok && e.IsNoScript() {
 		results = s.call(ctx, c, false, keys, args, after)
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -141,7 +142,7 @@ func (s *Server) Run() error {
 	}(s.cmd, s.ended)
 	for range 200 {
 		if _, err = net.DialTimeout("tcp", s.Address, time.Second); err == nil {
-			if out, _ := s.try("PING"); strings.HasPrefix(out, "PONG") || strings.HasPrefix(out, "LOADING") {
+			if out, _ := s.Try("PING"); strings.HasPrefix(out, "PONG") || strings.HasPrefix(out, "LOADING") {
 				return nil
 			}
 		}
@@ -180,25 +181,27 @@ func (s *Server) Resume(t testing.TB) {
 // Do carries out a command as the administrator and returns what redis-cli prints.
 func (s *Server) Do(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := s.try(args...)
+	out, err := s.Try(args...)
 	if err != nil {
 		t.Fatalf("redis-cli %s: %v: %s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSuffix(out, "\n")
 }
 
-func (s *Server) try(args ...string) (string, error) {
+// Try is Do for a server that may not answer.
+func (s *Server) Try(args ...string) (string, error) {
 	return s.as("default", adminPassword, "", args...)
 }
 
-// As carries out a command as a user and returns what redis-cli prints, errors included.
-func (s *Server) As(t testing.TB, user, password string, args ...string) string {
+// Session carries out commands, a line each, on one connection as a user, and returns what redis-cli prints,
+// errors included.
+func (s *Server) Session(t testing.TB, user, password, commands string) string {
 	t.Helper()
-	out, err := s.as(user, password, "", args...)
+	out, err := s.as(user, password, commands+"\n")
 	if err != nil {
-		t.Fatalf("redis-cli %s: %v: %s", strings.Join(args, " "), err, out)
+		t.Fatalf("redis-cli: %v: %s", err, out)
 	}
-	return strings.TrimSuffix(out, "\n")
+	return out
 }
 
 // CLI is the command line of redis-cli as the administrator.
@@ -251,4 +254,17 @@ func read(t testing.TB, file string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// Stop has the server answer nothing, with its connections open, until Continue.
+func (s *Server) Stop(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Continue ends Stop.
+func (s *Server) Continue(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+func (s *Server) signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
 }

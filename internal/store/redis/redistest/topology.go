@@ -34,9 +34,9 @@ func StartWatched(t testing.TB, o Options) *Watched {
 	}
 	w.await(t, "the Sentinels know each other and the replica", func() bool {
 		for _, s := range w.Sentinels {
-			out, _ := s.try("SENTINEL", "CKQUORUM", Master)
-			known, _ := s.try("SENTINEL", "REPLICAS", Master)
-			others, _ := s.try("SENTINEL", "SENTINELS", Master)
+			out, _ := s.Try("SENTINEL", "CKQUORUM", Master)
+			known, _ := s.Try("SENTINEL", "REPLICAS", Master)
+			others, _ := s.Try("SENTINEL", "SENTINELS", Master)
 			if !strings.HasPrefix(out, "OK 3") || !strings.Contains(known, strconv.Itoa(replica.port)) || strings.Count(others, "runid") < 2 {
 				return false
 			}
@@ -72,7 +72,7 @@ func (w *Watched) SentinelAddresses() []string { return addresses(w.Sentinels) }
 func (w *Watched) awaitReplica(t testing.TB) {
 	t.Helper()
 	w.await(t, "the replica follows", func() bool {
-		out, _ := w.Servers[1].try("INFO", "replication")
+		out, _ := w.Servers[1].Try("INFO", "replication")
 		return strings.Contains(out, "master_link_status:up")
 	})
 }
@@ -82,7 +82,7 @@ func (w *Watched) Failover(t testing.TB) {
 	t.Helper()
 	w.Servers[0].Kill()
 	w.await(t, "the replica is made master", func() bool {
-		out, _ := w.Servers[1].try("ROLE")
+		out, _ := w.Servers[1].Try("ROLE")
 		return strings.HasPrefix(out, "master")
 	})
 }
@@ -134,7 +134,7 @@ func StartCluster(t testing.TB, o Options) *Cluster {
 	}
 	await(t, "the Cluster is whole", func() bool {
 		for _, s := range c.Servers {
-			out, _ := s.try("CLUSTER", "INFO")
+			out, _ := s.Try("CLUSTER", "INFO")
 			if !strings.Contains(out, "cluster_state:ok") || !strings.Contains(out, "cluster_slots_assigned:16384") || !strings.Contains(out, "cluster_known_nodes:3") {
 				return false
 			}
@@ -163,4 +163,27 @@ func (c *Cluster) Addresses() []string { return addresses(c.Servers) }
 func (c *Cluster) Do(t testing.TB, args ...string) string {
 	t.Helper()
 	return c.Servers[0].Do(t, append([]string{"-c"}, args...)...)
+}
+
+// Move has another node keep the slot of a name.
+func (c *Cluster) Move(t testing.TB, name string) {
+	t.Helper()
+	slot := c.Servers[0].Do(t, "CLUSTER", "KEYSLOT", name)
+	n, err := strconv.Atoi(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := (n*3 + 2) / 16384
+	from, to := c.Servers[i], c.Servers[(i+1)%3]
+	fromID, toID := from.Do(t, "CLUSTER", "MYID"), to.Do(t, "CLUSTER", "MYID")
+	to.Do(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", fromID)
+	from.Do(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", toID)
+	keys := strings.Fields(from.Do(t, "CLUSTER", "GETKEYSINSLOT", slot, "1000"))
+	if len(keys) == 0 {
+		t.Fatalf("%s holds nothing in slot %s", from.Address, slot)
+	}
+	from.Do(t, append([]string{"MIGRATE", "127.0.0.1", strconv.Itoa(to.port), "", "0", "5000", "AUTH2", "default", adminPassword, "KEYS"}, keys...)...)
+	for _, s := range []*Server{to, from, c.Servers[(i+2)%3]} {
+		s.Do(t, "CLUSTER", "SETSLOT", slot, "NODE", toID)
+	}
 }
