@@ -105,6 +105,8 @@ func (s suite) undisturbed(t *testing.T) (steps int, own []Fault, writes map[str
 	})
 	k.recover()
 	k.rig.Intercept(t.Context(), nil)
+	mu.Lock()
+	defer mu.Unlock()
 	if steps == 0 {
 		t.Fatal("Intercept notices no write")
 	}
@@ -175,7 +177,10 @@ func (k *disturbedKit) strike(n int, f Fault, met *bool) error {
 		}
 		return f.Outcome
 	})
-	return k.target.Apply(ctx, b)
+	err := k.target.Apply(ctx, b)
+	mu.Lock() // what another goroutine noted is seen from here on
+	defer mu.Unlock()
+	return err
 }
 
 // expectTruth looks at the namespace while the fault lasts. What stands before and after cannot be missing.
