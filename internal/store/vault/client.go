@@ -45,7 +45,7 @@ func newClient(c Config) (*client, error) {
 	if c.Namespace != "" {
 		a.SetNamespace(c.Namespace)
 	}
-	return &client{api: a, http: httpClient, login: newLogin(c), timeout: c.Timeout}, nil
+	return &client{api: a, http: httpClient, login: login{static: c.Token, file: c.TokenFile, method: c.method()}, timeout: c.Timeout}, nil
 }
 
 func (c *client) close() {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Config says where the Vault is and how to log in. Of Token, TokenFile and AppRole exactly one is
-// set. The environment (VAULT_ADDR, VAULT_TOKEN and the like) counts for nothing.
+// Config says where the Vault is and how to log in. Of Token, TokenFile, AppRole, Kubernetes and JWT exactly
+// one is set. The environment (VAULT_ADDR, VAULT_TOKEN and the like) counts for nothing.
 type Config struct {
 	Address   string // https://host[:port][/prefix]; required. http only to this host, unless AllowHTTP
 	Mount     string // path of the KV version 2 engine; empty: secret
@@ -28,9 +28,11 @@ type Config struct {
 	ClientCertFile string // PEM certificate shown to the server, with ClientKeyFile; empty: none
 	ClientKeyFile  string // PEM key of ClientCertFile; empty: none
 
-	Token     string  // a token; empty: see TokenFile and AppRole
-	TokenFile string  // a file that holds the token, read again when Vault refuses it; empty: none
-	AppRole   AppRole // zero: none
+	Token      string  // a token; empty: one of the following
+	TokenFile  string  // a file that holds the token, read again when Vault refuses it; empty: none
+	AppRole    AppRole // zero: none
+	Kubernetes JWT     // login as a pod's service account; zero: none
+	JWT        JWT     // zero: none
 
 	Timeout          time.Duration // of one request; 0: 30 s
 	MaxResponseBytes int64         // of one answer; 0: 16 MiB
@@ -43,6 +45,18 @@ type AppRole struct {
 	RoleID       string // required
 	SecretIDFile string // file that holds the secret id, read at every login; empty: the role is not bound to one
 }
+
+// JWT is a login by a signed token of somebody whom Vault trusts: an OpenID provider, a CI system, or the
+// cluster that a pod runs in.
+type JWT struct {
+	Mount string // path of the auth method; empty: jwt, or kubernetes
+	Role  string // required
+	File  string // file that holds the token, read at every login; empty: podToken for Kubernetes, and required else
+}
+
+// podToken is where a pod finds the token of its service account.
+// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+const podToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 const (
 	defaultTimeout  = 30 * time.Second
@@ -63,6 +77,13 @@ func (c Config) complete() (Config, error) {
 	c.Concurrency = orElse(c.Concurrency, 8)
 	if c.AppRole != (AppRole{}) {
 		c.AppRole.Mount = orElse(strings.Trim(c.AppRole.Mount, "/"), "approle")
+	}
+	if c.Kubernetes != (JWT{}) {
+		c.Kubernetes.Mount = orElse(strings.Trim(c.Kubernetes.Mount, "/"), "kubernetes")
+		c.Kubernetes.File = orElse(c.Kubernetes.File, podToken)
+	}
+	if c.JWT != (JWT{}) {
+		c.JWT.Mount = orElse(strings.Trim(c.JWT.Mount, "/"), "jwt")
 	}
 	return c, errors.Join(
 		c.checkAddress(),
@@ -118,21 +139,39 @@ func checkPath(what, path string) error {
 
 func (c Config) checkLogin() error {
 	given := 0
-	for _, is := range []bool{c.Token != "", c.TokenFile != "", c.AppRole != (AppRole{})} {
+	for _, is := range []bool{c.Token != "", c.TokenFile != "", c.AppRole != (AppRole{}), c.Kubernetes != (JWT{}), c.JWT != (JWT{})} {
 		if is {
 			given++
 		}
 	}
-	if given != 1 {
-		return fmt.Errorf("vault: %d ways to log in are configured: give exactly one of token, token file and AppRole", given)
+	switch {
+	case given != 1:
+		return fmt.Errorf("vault: %d ways to log in are configured: give exactly one of token, token file, AppRole, Kubernetes and JWT", given)
+	case c.AppRole != (AppRole{}):
+		return c.AppRole.check()
+	case c.Kubernetes != (JWT{}):
+		return c.Kubernetes.check("Kubernetes")
+	case c.JWT != (JWT{}):
+		return c.JWT.check("JWT")
 	}
-	if c.AppRole == (AppRole{}) {
-		return nil
-	}
-	if c.AppRole.RoleID == "" {
+	return nil
+}
+
+func (a AppRole) check() error {
+	if a.RoleID == "" {
 		return errors.New("vault: AppRole: the role id is missing")
 	}
-	return checkPath("AppRole mount", c.AppRole.Mount)
+	return checkPath("AppRole mount", a.Mount)
+}
+
+func (j JWT) check(what string) error {
+	switch {
+	case j.Role == "":
+		return fmt.Errorf("vault: %s: the role is missing", what)
+	case j.File == "":
+		return fmt.Errorf("vault: %s: the file of the token is missing", what)
+	}
+	return checkPath(what+" mount", j.Mount)
 }
 
 func (c Config) checkLimits() error {

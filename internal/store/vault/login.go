@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -15,9 +14,9 @@ const minRenewal = 10
 
 // login holds the token that all requests use.
 type login struct {
-	static  string
-	file    string
-	appRole AppRole
+	static string
+	file   string
+	method *method // nil: one of the above
 
 	mu        sync.Mutex // held while logging in: one login for all that wait
 	token     string
@@ -25,11 +24,40 @@ type login struct {
 	renewAt   time.Time // when the token has lived two thirds of its time; zero: it is kept until Vault refuses it
 }
 
-func newLogin(c Config) login {
-	return login{static: c.Token, file: c.TokenFile, appRole: c.AppRole}
+// method is a login of which Vault's answer is a token.
+type method struct {
+	name  string
+	mount string
+	wrong string                            // what may be wrong when Vault refuses it
+	body  func() (map[string]string, error) // reads the credentials anew
 }
 
-func (l *login) isAppRole() bool { return l.appRole != (AppRole{}) }
+func (c Config) method() *method {
+	switch {
+	case c.AppRole != (AppRole{}):
+		return &method{"AppRole", c.AppRole.Mount, "role id, secret id or the AppRole mount is wrong, or the secret id has run out", c.AppRole.body}
+	case c.Kubernetes != (JWT{}):
+		return &method{"Kubernetes", c.Kubernetes.Mount, "the role or the mount is wrong, or the role is not bound to this service account and namespace", c.Kubernetes.body}
+	case c.JWT != (JWT{}):
+		return &method{"JWT", c.JWT.Mount, "the role or the mount is wrong, or the token has run out or is not what the role is bound to", c.JWT.body}
+	}
+	return nil
+}
+
+func (a AppRole) body() (map[string]string, error) {
+	body := map[string]string{"role_id": a.RoleID}
+	if a.SecretIDFile == "" {
+		return body, nil
+	}
+	var err error
+	body["secret_id"], err = readWord(a.SecretIDFile)
+	return body, err
+}
+
+func (j JWT) body() (map[string]string, error) {
+	token, err := readWord(j.File)
+	return map[string]string{"role": j.Role, "jwt": token}, err
+}
 
 // token returns the token to use, fetching or renewing it when that is due.
 func (c *client) token(ctx context.Context) (string, error) {
@@ -71,8 +99,8 @@ func (c *client) replace(ctx context.Context, refused string) (token string, ok 
 func (c *client) fetch(ctx context.Context) (err error) {
 	l := &c.login
 	switch {
-	case l.isAppRole():
-		return c.loginAppRole(ctx)
+	case l.method != nil:
+		return c.logIn(ctx, *l.method)
 	case l.file != "":
 		if l.token, err = readWord(l.file); err != nil {
 			return fmt.Errorf("vault: reading the token: %w", err)
@@ -92,24 +120,19 @@ type grant struct {
 	} `json:"auth"`
 }
 
-func (c *client) loginAppRole(ctx context.Context) error {
-	role := c.login.appRole
-	body := map[string]string{"role_id": role.RoleID}
-	if role.SecretIDFile != "" {
-		secretID, err := readWord(role.SecretIDFile)
-		if err != nil {
-			return fmt.Errorf("vault: reading the secret id: %w", err)
-		}
-		body["secret_id"] = secretID
+func (c *client) logIn(ctx context.Context, m method) error {
+	body, err := m.body()
+	if err != nil {
+		return fmt.Errorf("vault: %s login: %w", m.name, err)
 	}
 	var g grant
-	r := request{method: http.MethodPost, path: "auth/" + role.Mount + "/login", body: body}
-	err := c.exchange(ctx, "", r, &g)
+	r := request{method: http.MethodPost, path: "auth/" + m.mount + "/login", body: body}
+	err = c.exchange(ctx, "", r, &g)
 	switch {
 	case isStatus(err, http.StatusBadRequest), isStatus(err, http.StatusForbidden):
-		return errors.New("vault: AppRole login refused: role id, secret id or the AppRole mount is wrong, or the secret id has run out")
+		return fmt.Errorf("vault: %s login refused: %s", m.name, m.wrong)
 	case err != nil:
-		return fmt.Errorf("AppRole login: %w", err)
+		return fmt.Errorf("%s login: %w", m.name, err)
 	case g.Auth.Token == "":
 		return errAnswer
 	}
@@ -144,7 +167,7 @@ func (c *client) logout() {
 	l := &c.login
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.isAppRole() || l.token == "" {
+	if l.method == nil || l.token == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
