@@ -187,7 +187,7 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 		return openRedis(t)
 	case "vault":
 		cfg := vault.Config{Address: t.Address, Mount: t.Mount, Namespace: t.Namespace, CACertFile: t.CACertFile, TokenFile: t.Auth.Token.File,
-			AppRole: vault.AppRole{RoleID: t.Auth.AppRole.RoleID, SecretIDFile: t.Auth.AppRole.SecretIDFile}}
+			AppRole: vault.AppRole{Mount: t.Auth.AppRole.Mount, RoleID: t.Auth.AppRole.RoleID, SecretIDFile: t.Auth.AppRole.SecretIDFile}, Kubernetes: t.Auth.Kubernetes.vault(), JWT: t.Auth.JWT.vault()}
 		if env := t.Auth.Token.Env; env != "" {
 			if cfg.Token = os.Getenv(env); cfg.Token == "" {
 				return nil, configErrorf("the token is to come from the environment variable %s, which is not set", env)
@@ -200,4 +200,8 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 		return v, nil
 	}
 	return nil, configErrorf("unknown type %q", t.Type)
+}
+
+func (j jwtConfig) vault() vault.JWT {
+	return vault.JWT{Mount: j.Mount, Role: j.Role, File: j.TokenFile}
 }

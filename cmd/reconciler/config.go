@@ -96,12 +96,21 @@ type targetConfig struct {
 			Env  string `json:"env"`
 		} `json:"token"`
 		AppRole struct {
+			Mount        string `json:"mount"`
 			RoleID       string `json:"roleId"`
 			SecretIDFile string `json:"secretIdFile"`
 		} `json:"approle"`
+		Kubernetes jwtConfig `json:"kubernetes"`
+		JWT        jwtConfig `json:"jwt"`
 	} `json:"auth"`
 
 	ignoreDrift []lcm.Pattern
+}
+
+type jwtConfig struct {
+	Mount     string `json:"mount"`
+	Role      string `json:"role"`
+	TokenFile string `json:"tokenFile"`
 }
 
 // configError is wrong usage or configuration: exit code 2.
@@ -217,7 +226,7 @@ func (c *daemonConfig) ages() (err error) {
 }
 
 func (t *targetConfig) complete(dir string) (err error) {
-	for _, p := range []*string{&t.Path, &t.CACertFile, &t.Auth.Token.File, &t.Auth.AppRole.SecretIDFile} {
+	for _, p := range []*string{&t.Path, &t.CACertFile, &t.Auth.Token.File, &t.Auth.AppRole.SecretIDFile, &t.Auth.Kubernetes.TokenFile, &t.Auth.JWT.TokenFile} {
 		*p = absolute(dir, *p)
 	}
 	if t.MaxClassification == "" {
