@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -57,17 +54,11 @@ func (o options) write(w io.Writer, fsys overlay, dir string, findings []diag.Fi
 	case "junit":
 		return diag.JUnit(w, tool, named)
 	}
-	if o.color == "always" || o.color == "auto" && colorful(w) {
+	if o.color == "always" || o.color == "auto" && diag.Colourful(w) {
 		lines := source{fsys: fsys}
 		return diag.Terminal(w, named, true, func(file string, n int) (string, bool) { return lines.line(inside[file], n) })
 	}
 	return diag.Text(w, named)
-}
-
-// colorful reports whether somebody looks who can see colours (no-color.org).
-func colorful(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
 // source reads lines for people to look at, one file at a time: findings come sorted by file.

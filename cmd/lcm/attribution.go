@@ -40,6 +40,7 @@ type jury struct {
 	repo         *gitrepo.Repo
 	address      lcm.Address
 	introduction lcm.Revision // "": each commit is judged by itself
+	first        lcm.Revision // of the branch; "" until it is looked for
 	steps        map[lcm.Revision]trust.Step
 	refusal      *trust.Refusal
 	cache        trust.Cache
@@ -93,13 +94,40 @@ func (j *jury) on(ctx context.Context, c *gitrepo.Commit, kind lcm.Kind) (attrib
 	if err != nil || reason != "" {
 		return attribution{Approvers: []string{}, Reason: reason}, err
 	}
-	v, err := trust.Verify(ctx, j.repo, cfg, "", c.ID)
+	if j.first == "" {
+		if j.first, err = firstOf(j.repo, c.ID); err != nil {
+			return attribution{}, err
+		}
+	}
+	v, err := judgeAlone(ctx, j.repo, cfg, j.first, c.Parents[0], c.ID)
 	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
 		return refused(refusal), nil
 	} else if err != nil {
 		return attribution{}, err
 	}
 	return j.credit(v.Steps()[0], kind), nil
+}
+
+// judgeAlone judges one step. What was before it, from the first commit on, counts as accepted, so that a way back is
+// known for one.
+func judgeAlone(ctx context.Context, repo *gitrepo.Repo, cfg trust.Config, first, parent, rev lcm.Revision) (trust.Verified, error) {
+	if cfg.Cache == nil {
+		cfg.Cache = &trust.Cache{}
+	}
+	cfg.Introduction = first
+	cfg.Cache.Built(parent, first)
+	return trust.Verify(ctx, repo, cfg, parent, rev)
+}
+
+// firstOf returns the first commit of all before a revision, along first parents.
+func firstOf(repo *gitrepo.Repo, rev lcm.Revision) (lcm.Revision, error) {
+	for {
+		c, err := repo.Commit(rev)
+		if err != nil || len(c.Parents) == 0 {
+			return rev, err
+		}
+		rev = c.Parents[0]
+	}
 }
 
 func refused(r *trust.Refusal) attribution {

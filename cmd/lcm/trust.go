@@ -163,7 +163,11 @@ func (c *cli) explainStep(ctx context.Context, spec string) error {
 	if err != nil {
 		return err
 	}
-	v, err := trust.Verify(ctx, d.repo, d.config(parent, d.committed), "", rev)
+	first, err := firstOf(d.repo, parent)
+	if err != nil {
+		return err
+	}
+	v, err := judgeAlone(ctx, d.repo, d.config(parent, d.committed), first, parent, rev)
 	if c.format == "json" {
 		return c.jsonStep(rev, v, err)
 	}

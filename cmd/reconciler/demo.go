@@ -189,7 +189,7 @@ func (d *demo) pass(code int) error {
 		return err
 	}
 	var b strings.Builder
-	if err := printText(&b, r, reconcile.Options{}); err != nil {
+	if err := (&cli{stdout: &b}).printText(r, reconcile.Options{}); err != nil {
 		return err
 	}
 	for line := range strings.Lines(b.String()) {

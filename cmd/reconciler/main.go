@@ -37,7 +37,7 @@ const (
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	cli := &cli{stdout: stdout, stderr: stderr}
+	cli := &cli{stdout: stdout, stderr: stderr, colour: diag.Colourful(stdout)}
 	root := cli.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -102,6 +102,7 @@ type cli struct {
 	format         string
 	revision       string
 	bundle         string
+	colour         bool // somebody looks who can see colours
 }
 
 func (c *cli) root() *cobra.Command {
@@ -173,7 +174,7 @@ func (c *cli) planCommand() *cobra.Command {
 	o := reconcile.Options{DryRun: true}
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Show what a pass would do; write nothing", Args: cobra.NoArgs,
-		Long: "plan verifies, checks and compares as a pass does, and writes nothing: not to the targets, not to the state.\nIt never shows a value.",
+		Long: "plan verifies, checks and compares as a pass does, and writes nothing: not to the targets, not to the state.\nIt never shows a value. While the daemon runs, it is the daemon that makes the plan.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.revision != "" {
 				if !lcm.ValidRevision(c.revision) {
@@ -214,6 +215,11 @@ func (c *cli) pass(ctx context.Context, o reconcile.Options) error {
 	if err != nil {
 		return err
 	}
+	if o.DryRun && c.bundle == "" {
+		if err := c.planOfDaemon(ctx, cfg, o); !errors.Is(err, errNoDaemon) {
+			return err
+		}
+	}
 	return c.passWith(ctx, cfg, o)
 }
 
@@ -223,6 +229,11 @@ func (c *cli) passWith(ctx context.Context, cfg *daemonConfig, o reconcile.Optio
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	return c.passOf(ctx, a, o)
+}
+
+// passOf makes a pass of a daemon and prints it.
+func (c *cli) passOf(ctx context.Context, a *app, o reconcile.Options) error {
 	report, err := a.Pass(ctx, o)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func (c *cli) print(r *reconcile.Report, o reconcile.Options) error {
 	case c.format == "json":
 		return printJSON(c.stdout, passJSON(r))
 	}
-	return printText(c.stdout, r, o)
+	return c.printText(r, o)
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -106,7 +106,7 @@ func passJSON(r *reconcile.Report) reportJSON {
 	return out
 }
 
-func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
+func (c *cli) printText(r *reconcile.Report, o reconcile.Options) error {
 	var b strings.Builder
 	if r.Refusal != nil {
 		writeRefusal(&b, r.Refusal)
@@ -131,10 +131,10 @@ func printText(w io.Writer, r *reconcile.Report, o reconcile.Options) error {
 	}
 	writeDrift(&b, r.Drift, r.Drifted.Total())
 	if o.DryRun {
-		writeChanges(&b, r.Plan)
+		writeChanges(&b, r.Plan, diag.Paint(c.colour))
 	}
 	fmt.Fprintln(&b, summary(r, o))
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(c.stdout, b.String())
 	return err
 }
 
@@ -219,28 +219,8 @@ func driftText(d state.Drift) string {
 	return text + ", not put right"
 }
 
-func writeChanges(b *strings.Builder, p plan.Plan) {
-	for _, n := range p.Namespaces {
-		if len(n.Held) > 0 {
-			continue
-		}
-		fmt.Fprintf(b, "%s\n", n.Namespace)
-		for _, c := range n.Changes {
-			fmt.Fprintf(b, "  %-6s %-32s %-14s → %s", c.Action, c.Address.Key, c.Kind, c.Target)
-			if len(c.Fields) > 0 && c.Fingerprint == "changed" {
-				fmt.Fprintf(b, "  (%s)", strings.Join(c.Fields, ", "))
-			}
-			b.WriteByte('\n')
-		}
-	}
-}
-
 // summary is the last line: what was done, in how many places, how fast.
 func summary(r *reconcile.Report, o reconcile.Options) string {
-	verb := "applied"
-	if o.DryRun {
-		verb = "would apply"
-	}
 	changes, parts := 0, []string(nil)
 	for _, t := range tally(r.Plan) {
 		changes += t.documents + t.secrets
@@ -256,7 +236,10 @@ func summary(r *reconcile.Report, o reconcile.Options) string {
 	if changes == 0 {
 		return fmt.Sprintf("%s: nothing to change (%s)", r.Revision.Short(), took)
 	}
-	return fmt.Sprintf("%s: %s %s: %s (%s)", r.Revision.Short(), verb, plural(changes, "change"), strings.Join(parts, ", "), took)
+	if o.DryRun {
+		return fmt.Sprintf("%s: would apply %s: %s (%s)", r.Revision.Short(), plural(changes, "change"), actions(r.Plan), took)
+	}
+	return fmt.Sprintf("%s: applied %s: %s (%s)", r.Revision.Short(), plural(changes, "change"), strings.Join(parts, ", "), took)
 }
 
 // count is what one target was given.

@@ -12,8 +12,21 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// serve makes passes by the schedule, and answers those who watch, until ctx ends.
+// serve makes passes by the schedule, and answers its operator and those who watch, until ctx ends.
 func (a *app) serve(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group.Go(func() error { return a.answering(ctx, c, log) })
+	group.Go(func() error {
+		defer cancel()
+		return a.watched(ctx, c, log)
+	})
+	return group.Wait()
+}
+
+// watched makes the passes, and answers those who watch.
+func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
 	schedule, done := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}, logReport(log)
 	if c.Metrics.Listen == "" {
 		return a.Run(ctx, schedule, done)

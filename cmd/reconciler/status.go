@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -61,6 +62,10 @@ func findStatus(ctx context.Context, cfg *daemonConfig, stderr io.Writer) (*reco
 			return s, nil
 		}
 		unasked = fmt.Errorf("asking the daemon: %w", err)
+	}
+	asked := new(reconcile.Status)
+	if err := askDaemon(ctx, cfg, http.MethodGet, "status", nil, asked); err == nil && asked.Schema == reconcile.StatusSchema {
+		return asked, nil
 	}
 	s, err := readStatus(cfg, stderr)
 	switch {

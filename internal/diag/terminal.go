@@ -3,21 +3,33 @@ package diag
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"unicode"
+
+	"golang.org/x/term"
 )
+
+// Colourful reports whether somebody looks who can see colours (no-color.org).
+func Colourful(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
 
 // Source gives a line of a file, counted from 1; false where it may not or can't be shown.
 type Source func(file string, line int) (string, bool)
 
+// Paint returns what puts a colour around a text, by its code (ECMA-48, SGR); one that does nothing if no colour is wanted.
+func Paint(colour bool) func(code, text string) string {
+	if !colour {
+		return func(_, text string) string { return text }
+	}
+	return func(code, text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
+}
+
 // Terminal writes findings for people: in colour if asked for, each with its line and a caret below the place.
 func Terminal(w io.Writer, fs []Finding, colour bool, source Source) error {
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := Paint(colour)
 	for _, f := range fs {
 		shade := map[Severity]string{Error: "1;31", Warning: "1;33"}[f.Severity]
 		if _, err := fmt.Fprintf(w, "%s: %s: %s: %s\n", paint("1", f.Position.String()), paint(shade, string(f.Severity)), paint("2", f.Rule), f.Message); err != nil {

@@ -83,7 +83,7 @@ type Change struct {
 	Kind        lcm.Kind     `json:"kind"`
 	Target      string       `json:"target"`
 	Action      store.Action `json:"action"`
-	Fields      []string     `json:"fields"`      // the fields of the value that differ
+	Fields      []string     `json:"fields"`      // the fields of the value that differ, as JSON Pointers; "" is the whole value
 	Fingerprint string       `json:"fingerprint"` // new | changed | unchanged | gone: by keyed fingerprint, so that no value is told
 	Origin      string       `json:"origin"`      // the file
 }
@@ -353,20 +353,8 @@ func describe(e Entry, a store.Action, before state.Owned) Change {
 		c.Fingerprint = "new"
 	case a == store.Remark:
 		c.Fingerprint = "unchanged"
-		return c
 	default:
-		c.Fingerprint = "changed"
+		c.Fingerprint, c.Fields = "changed", fingerprinted(e, before)
 	}
-	for f, print := range e.Fields {
-		if before.Fields[f] != print {
-			c.Fields = append(c.Fields, f)
-		}
-	}
-	for f := range before.Fields {
-		if _, ok := e.Fields[f]; !ok {
-			c.Fields = append(c.Fields, f)
-		}
-	}
-	slices.Sort(c.Fields)
 	return c
 }

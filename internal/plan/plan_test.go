@@ -135,7 +135,7 @@ func TestChangesTellFieldsAndNoValues(t *testing.T) {
 	e.Fields = map[string]string{"key": "f2", "added": "x"}
 	h := Holding{Listing: store.Listing{Items: []store.Item{item("k", "d1", 1)}}, Owned: map[string]state.Owned{"k": {Meta: mark("k", "d1", 1), Fields: map[string]string{"key": "f1", "gone": "y"}}}}
 	p := compute(t, []Entry{e}, h, nil)
-	if len(p.Changes) != 1 || p.Changes[0].Fingerprint != "changed" || !slices.Equal(p.Changes[0].Fields, []string{"added", "gone", "key"}) {
+	if len(p.Changes) != 1 || p.Changes[0].Fingerprint != "changed" || !slices.Equal(p.Changes[0].Fields, []string{"/added", "/gone", "/key"}) {
 		t.Errorf("%+v", p.Changes)
 	}
 	if strings.Contains(fmt.Sprintf("%+v", p.Changes), "canary") {

@@ -177,8 +177,9 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, chunk [
 		}
 	}
 	if o.DryRun {
+		r.detail(ctx, chunk, plans, report)
 		report.add(chunk, plans, nil)
-		return nil
+		return ctx.Err()
 	}
 	if err := r.State.Begin(intents); err != nil {
 		return fmt.Errorf("recording what is about to be written: %w", err)

@@ -52,9 +52,10 @@ type Target struct {
 	IgnoreDrift       []lcm.Pattern // addresses at which it is not even reported
 }
 
-// Reconciler makes the targets equal to the repository. Its passes never overlap.
+// Reconciler makes the targets equal to the repository. Its passes never overlap: one waits for the other.
 type Reconciler struct {
 	Config
+	passing     chan struct{} // full while a pass is made
 	stores      map[string]store.Target
 	fingerprint []byte
 	edition     string // what judges besides the repository: when it changes, everything is judged again
@@ -76,7 +77,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Reconciler{Config: cfg, stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
 	r.packs.Now = cfg.Now
 	for name, t := range cfg.Targets {
 		r.stores[name], r.unasked[name] = t.Target, errNotYet
@@ -98,6 +99,12 @@ type Options struct {
 // Pass runs once, from fetch to publish. What the repository, its signers or the targets do wrong is in the
 // Report; an error means that the pass itself could not be made.
 func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
+	select {
+	case r.passing <- struct{}{}:
+		defer func() { <-r.passing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	report := r.newReport(o)
 	head, err := r.fetch(ctx, o)
 	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {

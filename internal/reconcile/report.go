@@ -37,6 +37,8 @@ type Report struct {
 	dryRun bool
 	held   map[lcm.Namespace]Held
 	worked map[lcm.Namespace]bool
+
+	compared int // values that were read for a plan
 }
 
 // Held is a namespace that stays at its last good revision.
