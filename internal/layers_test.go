@@ -29,17 +29,20 @@ var layers = map[string]string{
 	"internal/jsonschema/pages": "jsonschema schemas/cue",
 	"internal/kept":             "",
 	"internal/masterkey":        "",
+	"internal/nestedtest":       "", // tests alone
 
 	"internal/strictyaml":            "diag",
 	"internal/gitrepo":               "lcm",
 	"internal/store":                 "lcm",
 	"internal/store/bolt":            "lcm store",
+	"internal/store/etcd":            "lcm store",
 	"internal/store/file":            "lcm store",
 	"internal/store/redis":           "lcm store",
 	"internal/store/redis/redistest": "",
 	"internal/store/vault":           "lcm store canonjson",
 	"internal/store/storetest":       "lcm store",
-	"internal/store/vault/vaulttest": "",
+	"internal/store/etcd/etcdtest":   "nestedtest",
+	"internal/store/vault/vaulttest": "nestedtest",
 	"internal/state":                 "lcm diag store",
 	"internal/dotprompt":             "canonjson",
 	"internal/tree":                  "lcm diag dotprompt strictyaml",
@@ -69,7 +72,7 @@ var layers = map[string]string{
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
-	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
+	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
 }
 
 // owners says who alone may import the heavy modules.
@@ -81,6 +84,8 @@ var owners = map[string]string{
 	"github.com/hashicorp/vault/":   "internal/store/vault",
 	"github.com/redis/":             "internal/store/redis",
 	"go.etcd.io/bbolt":              "internal/store/bolt internal/state",
+	"go.etcd.io/etcd/":              "internal/store/etcd internal/store/etcd/etcdtest",
+	"go.uber.org/zap":               "internal/store/etcd internal/store/etcd/etcdtest",
 	"github.com/robfig/cron/":       "internal/reconcile",
 	"github.com/ProtonMail/":        "internal/trust",
 	"github.com/prometheus/":        "internal/health",

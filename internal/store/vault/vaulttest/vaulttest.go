@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llm-config-manager/lcm/internal/nestedtest"
 )
 
 // Server is a running Vault: unsealed, KV version 2 at secret/, and an AppRole with policy.hcl.
@@ -42,9 +44,8 @@ func Start(t testing.TB) *Server { return StartWith(t, Options{}) }
 // StartWith is Start with other options.
 func StartWith(t testing.TB, o Options) *Server {
 	t.Helper()
-	root := sources(t)
-	binary := build(t, filepath.Join(root, "vaultd"))
-	args := []string{"-policy", policyFile(t, root, o.Policy)}
+	binary := nestedtest.Build(t, "internal/store/vault/vaultd")
+	args := []string{"-policy", policyFile(t, o.Policy)}
 	if o.TokenTTL > 0 {
 		args = append(args, "-token-ttl", o.TokenTTL.String())
 	}
@@ -84,9 +85,9 @@ func (s *Server) Unseal(t testing.TB) {
 	s.Must(t, http.MethodPost, "sys/unseal", map[string]any{"key": s.UnsealKey})
 }
 
-func policyFile(t testing.TB, root, policy string) string {
+func policyFile(t testing.TB, policy string) string {
 	if policy == "" {
-		return filepath.Join(root, "policy.hcl")
+		return nestedtest.Folder(t, "internal/store/vault/policy.hcl")
 	}
 	file := filepath.Join(t.TempDir(), "policy.hcl")
 	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {

@@ -1,4 +1,6 @@
-package vaulttest
+// Package nestedtest builds programs of nested modules: servers that tests need, and whose dependencies have
+// no place in the product's go.mod. Each is built once per content and kept in the user's cache folder.
+package nestedtest
 
 import (
 	"bytes"
@@ -14,8 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// sources returns the folder of package vault: tests run in a folder of their module.
-func sources(t testing.TB) string {
+// Folder returns the path of a folder of the product's module, which tests run in a folder of.
+func Folder(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -24,20 +26,23 @@ func sources(t testing.TB) string {
 	for ; ; dir = filepath.Dir(dir) {
 		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil && bytes.HasPrefix(mod, []byte("module github.com/llm-config-manager/lcm\n")) {
-			return filepath.Join(dir, "internal", "store", "vault")
+			return filepath.Join(dir, filepath.FromSlash(name))
 		}
 		if dir == filepath.Dir(dir) {
-			t.Fatal("vaulttest: the working folder is not inside the module that holds vaultd")
+			t.Fatal("nestedtest: the working folder is not inside the product's module")
 		}
 	}
 }
 
-// build returns the path of a vaultd made from these sources by this Go. It is named after their
-// digest, so what exists is right, and whoever comes second waits for the first.
-func build(t testing.TB, dir string) string {
+// Build returns the path of the program that a folder of the product's module holds the sources of, made by
+// this Go. It is named after their digest, so what exists is right, and whoever comes second waits for the first.
+// Where it can't be built, because there is no go command or its modules can't be had, the test is skipped;
+// with CI set in the environment it fails.
+func Build(t testing.TB, name string) string {
 	t.Helper()
-	folder := cacheFolder(t)
-	binary := filepath.Join(folder, "vaultd-"+digest(t, dir))
+	dir := Folder(t, name)
+	folder := cacheFolder(t, filepath.Base(dir))
+	binary := filepath.Join(folder, filepath.Base(dir)+"-"+digest(t, dir))
 	if _, err := os.Stat(binary); err == nil {
 		return binary
 	}
@@ -57,12 +62,12 @@ func compile(t testing.TB, dir, binary string) {
 	t.Helper()
 	// Loading the packages without compiling them tells what is missing here from what is wrong.
 	if out, err := command(dir, "list", "-deps", ".").CombinedOutput(); err != nil {
-		unavailable(t, "vaulttest: a real Vault cannot be built here: %v\n%s", err, out)
+		unavailable(t, "nestedtest: %s cannot be built here: %v\n%s", filepath.Base(dir), err, out)
 	}
-	t.Logf("building Vault: this takes some minutes, once; it is kept in %s", filepath.Dir(binary))
+	t.Logf("building %s: this takes some minutes, once; it is kept in %s", filepath.Base(dir), filepath.Dir(binary))
 	fresh := binary + ".new"
 	if out, err := command(dir, "build", "-ldflags=-s -w", "-o", fresh, ".").CombinedOutput(); err != nil {
-		t.Fatalf("vaulttest: building vaultd: %v\n%s", err, out)
+		t.Fatalf("nestedtest: building %s: %v\n%s", filepath.Base(dir), err, out)
 	}
 	if err := os.Rename(fresh, binary); err != nil {
 		t.Fatal(err)
@@ -86,13 +91,13 @@ func unavailable(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-func cacheFolder(t testing.TB) string {
+func cacheFolder(t testing.TB, program string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		t.Fatalf("vaulttest: nowhere to keep the Vault that is built: %v", err)
+		t.Fatalf("nestedtest: nowhere to keep what is built: %v", err)
 	}
-	folder := filepath.Join(cache, "lcm-vaultd")
+	folder := filepath.Join(cache, "lcm-"+program)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +108,7 @@ func digest(t testing.TB, dir string) string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(names) == 0 {
-		t.Fatalf("vaulttest: no sources of vaultd in %s", dir)
+		t.Fatalf("nestedtest: no sources in %s", dir)
 	}
 	names = append(names, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
 	slices.Sort(names)
