@@ -183,6 +183,8 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 		return bolt.New(bolt.Config{Path: t.Path, SealKey: key.Derive(masterkey.SealBolt)})
 	case "file":
 		return file.New(file.Config{Path: t.Path})
+	case "etcd":
+		return openEtcd(t)
 	case "redis":
 		return openRedis(t)
 	case "vault":

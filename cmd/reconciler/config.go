@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -89,6 +88,10 @@ type targetConfig struct {
 	Mount             string             `json:"mount"`
 	Namespace         string             `json:"namespace"`
 	CACertFile        string             `json:"caCertFile"`
+	Login             targetLogin        `json:"login"`
+	TLS               *targetTLS         `json:"tls"`
+	Timeout           string             `json:"timeout"`
+	etcdConfig
 	redisConfig
 	Auth struct {
 		Token struct {
@@ -111,6 +114,22 @@ type jwtConfig struct {
 	Mount     string `json:"mount"`
 	Role      string `json:"role"`
 	TokenFile string `json:"tokenFile"`
+}
+
+// targetLogin is a user with a password.
+type targetLogin struct {
+	Username string `json:"username"`
+	Password struct {
+		File string `json:"file"`
+		Env  string `json:"env"`
+	} `json:"password"`
+}
+
+type targetTLS struct {
+	CACertFile     string `json:"caCertFile"`
+	ClientCertFile string `json:"clientCertFile"`
+	ClientKeyFile  string `json:"clientKeyFile"`
+	ServerName     string `json:"serverName"`
 }
 
 // configError is wrong usage or configuration: exit code 2.
@@ -226,20 +245,25 @@ func (c *daemonConfig) ages() (err error) {
 }
 
 func (t *targetConfig) complete(dir string) (err error) {
-	for _, p := range []*string{&t.Path, &t.CACertFile, &t.Auth.Token.File, &t.Auth.AppRole.SecretIDFile, &t.Auth.Kubernetes.TokenFile, &t.Auth.JWT.TokenFile} {
+	paths := []*string{&t.Path, &t.CACertFile, &t.Auth.Token.File, &t.Auth.AppRole.SecretIDFile, &t.Auth.Kubernetes.TokenFile, &t.Auth.JWT.TokenFile, &t.Login.Password.File, &t.Sentinel.Login.Password.File}
+	if t.TLS != nil {
+		paths = append(paths, &t.TLS.CACertFile, &t.TLS.ClientCertFile, &t.TLS.ClientKeyFile)
+	}
+	for _, p := range paths {
 		*p = absolute(dir, *p)
 	}
 	if t.MaxClassification == "" {
 		t.MaxClassification = lcm.Restricted
-		if t.Type == "file" || t.Type == "redis" {
+		if t.Type == "etcd" || t.Type == "file" || t.Type == "redis" {
 			t.MaxClassification = lcm.Internal
 		}
 	}
-	if err := errors.Join(t.completeRedis(dir), t.completeDrift()); err != nil {
-		return err
+	for _, credential := range []*string{&t.Auth.AppRole.RoleID, &t.Login.Username, &t.Sentinel.Login.Username} {
+		if *credential, err = expand(*credential); err != nil {
+			return err
+		}
 	}
-	t.Auth.AppRole.RoleID, err = expand(t.Auth.AppRole.RoleID)
-	return err
+	return t.completeDrift()
 }
 
 // completeDrift reads the patterns of addresses at which drift does not matter.
@@ -277,7 +301,7 @@ func (c *daemonConfig) beside(name string) string {
 
 // place says where a target is, in words that change when it becomes another one.
 func (t *targetConfig) place() string {
-	return strings.Join(append([]string{t.Type, t.Path, t.Address, t.Namespace, t.Mount}, t.redisConfig.place()...), " ")
+	return strings.Join(append([]string{t.Type, t.Path, t.Address, t.Namespace, t.Mount}, append(t.redisConfig.place(), t.etcdConfig.place()...)...), " ")
 }
 
 func absolute(dir, p string) string {

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"os"
 	"strconv"
 	"strings"
 
-	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/redis"
 )
@@ -14,53 +12,19 @@ import (
 type redisConfig struct {
 	Server   string `json:"server"`
 	Sentinel struct {
-		Master    string     `json:"master"`
-		Addresses []string   `json:"addresses"`
-		Login     redisLogin `json:"login"`
+		Master    string      `json:"master"`
+		Addresses []string    `json:"addresses"`
+		Login     targetLogin `json:"login"`
 	} `json:"sentinel"`
 	Cluster struct {
 		Addresses []string `json:"addresses"`
 	} `json:"cluster"`
-	Database int `json:"database"`
-	TLS      *struct {
-		CACertFile     string `json:"caCertFile"`
-		ClientCertFile string `json:"clientCertFile"`
-		ClientKeyFile  string `json:"clientKeyFile"`
-		ServerName     string `json:"serverName"`
-	} `json:"tls"`
+	Database       int  `json:"database"`
 	AllowPlaintext bool `json:"allowPlaintext"`
 	Durability     struct {
 		Replicas int  `json:"replicas"`
 		Fsync    bool `json:"fsync"`
 	} `json:"durability"`
-	Timeout string     `json:"timeout"`
-	Login   redisLogin `json:"login"`
-}
-
-type redisLogin struct {
-	Username string `json:"username"`
-	Password struct {
-		File string `json:"file"`
-		Env  string `json:"env"`
-	} `json:"password"`
-}
-
-// completeRedis makes paths absolute and fills in what the environment says.
-func (t *targetConfig) completeRedis(dir string) error {
-	paths := []*string{&t.Login.Password.File, &t.Sentinel.Login.Password.File}
-	if t.TLS != nil {
-		paths = append(paths, &t.TLS.CACertFile, &t.TLS.ClientCertFile, &t.TLS.ClientKeyFile)
-	}
-	for _, p := range paths {
-		*p = absolute(dir, *p)
-	}
-	for _, name := range []*string{&t.Login.Username, &t.Sentinel.Login.Username} {
-		var err error
-		if *name, err = expand(*name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // place adds what tells one Redis from another. One more Sentinel, or node of the Cluster, makes no other
@@ -86,10 +50,8 @@ func openRedis(t targetConfig) (store.Target, error) {
 	if c.Sentinel.Login, err = t.Sentinel.Login.credentials(); err != nil {
 		return nil, err
 	}
-	if t.Timeout != "" {
-		if c.Timeout, err = lcm.ParseDuration(t.Timeout); err != nil {
-			return nil, configErrorf("timeout: %v", err)
-		}
+	if c.Timeout, err = t.timeout(); err != nil {
+		return nil, err
 	}
 	r, err := redis.New(c)
 	if err != nil { // nothing is asked of Redis yet
@@ -98,12 +60,7 @@ func openRedis(t targetConfig) (store.Target, error) {
 	return r, nil
 }
 
-func (a redisLogin) credentials() (redis.Login, error) {
-	l := redis.Login{Username: a.Username, PasswordFile: a.Password.File}
-	if env := a.Password.Env; env != "" {
-		if l.Password = os.Getenv(env); l.Password == "" {
-			return l, configErrorf("the password is to come from the environment variable %s, which is not set", env)
-		}
-	}
-	return l, nil
+func (a targetLogin) credentials() (redis.Login, error) {
+	password, err := a.password()
+	return redis.Login{Username: a.Username, Password: password, PasswordFile: a.Password.File}, err
 }

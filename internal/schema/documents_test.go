@@ -214,6 +214,7 @@ targets:
   runtime: {type: bolt, path: state/runtime.db, maxClassification: internal}
   files: {type: file, path: out}
   redis: {type: redis, server: "redis.example.com:6379", database: 2, login: {username: "${REDIS_USER}", password: {file: keys/redis}}, tls: {caCertFile: ca.pem, clientCertFile: c.pem, clientKeyFile: k.pem, serverName: redis}, durability: {fsync: true}, timeout: 3s}
+  etcd: {type: etcd, endpoints: ["https://etcd-1.example.com:2379", "https://[::1]:2379"], prefix: /config/lcm/, login: {username: "${ETCD_USER}", password: {env: ETCD_PASSWORD}}, tls: {caCertFile: ca.pem, clientCertFile: c.pem, clientKeyFile: k.pem, serverName: etcd}, timeout: 3s, maxRequestBytes: 10MiB, maxTxnOps: 1024}
   watched: {type: redis, sentinel: {master: runtime, addresses: ["a:26379", "[::1]:26379"], login: {password: {env: SENTINEL}}}, login: {password: {env: REDIS}}, allowPlaintext: true, durability: {replicas: 1}}
   sharded: {type: redis, cluster: {addresses: ["10.0.0.1:6379"]}, tls: {}}
 limits: {maxDeletes: 10%, maxFetchBytes: 1GiB}

@@ -54,9 +54,9 @@ func newClient(c Config) (*client, error) {
 		DialTimeout:          c.Timeout, // of a login
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
-		MaxCallSendMsgSize:   c.MaxRequestBytes + messageSlack,
-		MaxCallRecvMsgSize:   max(minReceive, 2*c.MaxRequestBytes+messageSlack), // a value and its mark
-		MaxUnaryRetries:      2,                                                 // the second is for a login that has run out
+		MaxCallSendMsgSize:   int(c.MaxRequestBytes) + messageSlack,
+		MaxCallRecvMsgSize:   max(minReceive, int(2*c.MaxRequestBytes)+messageSlack), // a value and its mark
+		MaxUnaryRetries:      2,                                                      // the second is for a login that has run out
 		Logger:               zap.NewNop(),
 		DialOptions:          dialOptions(c.Timeout),
 	}}

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -20,17 +22,23 @@ type Config struct {
 	Endpoints []string // https://host[:port] of the members; required. http only to this host
 	Prefix    string   // what all keys begin with; empty: /lcm/
 
+	TLS *TLS // nil: as the zero TLS
+
+	Username     string // empty: the user is the common name of the client certificate, or etcd asks for none
+	Password     string // empty: see PasswordFile; with Username, one of the two is required
+	PasswordFile string // file that holds the password, read at every login; empty: none
+
+	Timeout         time.Duration // of one request; 0: 10 s
+	MaxRequestBytes int64         // etcd's --max-request-bytes; 0: 1.5 MiB, as etcd has it
+	MaxTxnOps       int           // etcd's --max-txn-ops; 0: 128, as etcd has it
+}
+
+// TLS is how connections over https are secured.
+type TLS struct {
 	CACertFile     string // PEM file of the authorities that may vouch for the members; empty: the system's
 	ServerName     string // the name in the members' certificates; empty: the host of the endpoint
 	ClientCertFile string // PEM certificate shown to the members, with ClientKeyFile, read at every connection; empty: none
 	ClientKeyFile  string // PEM key of ClientCertFile; empty: none
-
-	Username     string // empty: the user is the common name of the client certificate, or etcd asks for none
-	PasswordFile string // file that holds the password, read at every login; required with Username
-
-	Timeout         time.Duration // of one request; 0: 10 s
-	MaxRequestBytes int           // etcd's --max-request-bytes; 0: 1.5 MiB, as etcd has it
-	MaxTxnOps       int           // etcd's --max-txn-ops; 0: 128, as etcd has it
 }
 
 const (
@@ -49,18 +57,11 @@ var prefixForm = regexp.MustCompile(`^/([A-Za-z0-9._-]{1,64}/){1,8}$`)
 
 // complete checks c and fills in what its zero values stand for.
 func (c Config) complete() (Config, error) {
-	c.Prefix = orElse(c.Prefix, defaultPrefix)
-	c.Timeout = orElse(c.Timeout, defaultTimeout)
-	c.MaxRequestBytes = orElse(c.MaxRequestBytes, defaultRequest)
-	c.MaxTxnOps = orElse(c.MaxTxnOps, defaultOps)
+	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.MaxRequestBytes = cmp.Or(c.MaxRequestBytes, defaultRequest)
+	c.MaxTxnOps = cmp.Or(c.MaxTxnOps, defaultOps)
 	return c, errors.Join(c.checkEndpoints(), c.checkPrefix(), c.checkLogin(), c.checkLimits())
-}
-
-func orElse[T comparable](v, zero T) T {
-	if v == *new(T) {
-		return zero
-	}
-	return v
 }
 
 func (c Config) checkEndpoints() error {
@@ -73,7 +74,7 @@ func (c Config) checkEndpoints() error {
 		if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 			return errors.New("etcd: endpoints: give https://host:port, without user, path, query or fragment")
 		}
-		first = orElse(first, u.Scheme)
+		first = cmp.Or(first, u.Scheme)
 		switch {
 		case u.Scheme != "https" && u.Scheme != "http":
 			return fmt.Errorf("etcd: endpoints: scheme %q: use https", u.Scheme)
@@ -100,10 +101,14 @@ func (c Config) checkPrefix() error {
 
 func (c Config) checkLogin() error {
 	switch {
-	case (c.Username == "") != (c.PasswordFile == ""):
-		return errors.New("etcd: username and password file belong together: give both or neither")
-	case (c.ClientCertFile == "") != (c.ClientKeyFile == ""):
+	case c.Password != "" && c.PasswordFile != "":
+		return errors.New("etcd: the password is given twice: give it, or a file that holds it")
+	case (c.Username == "") != (c.Password == "" && c.PasswordFile == ""):
+		return errors.New("etcd: username and password belong together: give both or neither")
+	case c.TLS != nil && (c.TLS.ClientCertFile == "") != (c.TLS.ClientKeyFile == ""):
 		return errors.New("etcd: client certificate and its key belong together: give both or neither")
+	case c.TLS != nil && !c.secure():
+		return errors.New("etcd: tls is configured, and the endpoints are http: use https")
 	}
 	return nil
 }
@@ -120,43 +125,54 @@ func (c Config) checkLimits() error {
 	return nil
 }
 
+// secure reports whether the endpoints are https; they are alike.
+func (c Config) secure() bool {
+	return len(c.Endpoints) > 0 && strings.HasPrefix(c.Endpoints[0], "https:")
+}
+
 // tls returns nil for http.
 func (c Config) tls() (*tls.Config, error) {
-	if u, err := url.Parse(c.Endpoints[0]); err != nil || u.Scheme == "http" {
-		return nil, err
+	if !c.secure() {
+		return nil, nil
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
-	if c.CACertFile != "" {
-		pem, err := readFile(c.CACertFile)
+	if c.TLS == nil {
+		c.TLS = &TLS{}
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.TLS.ServerName}
+	if file := c.TLS.CACertFile; file != "" {
+		pem, err := readFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("etcd: reading the CA certificate: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("etcd: %s holds no PEM certificate", c.CACertFile)
+			return nil, fmt.Errorf("etcd: %s holds no PEM certificate", file)
 		}
 	}
-	if c.ClientCertFile == "" {
+	if c.TLS.ClientCertFile == "" {
 		return t, nil
 	}
-	if _, err := c.clientCertificate(nil); err != nil {
+	if _, err := c.TLS.clientCertificate(nil); err != nil {
 		return nil, err
 	}
-	t.GetClientCertificate = c.clientCertificate
+	t.GetClientCertificate = c.TLS.clientCertificate
 	return t, nil
 }
 
 // clientCertificate reads the files anew for each connection, so that one which is about to run out can be replaced.
-func (c Config) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(c.ClientCertFile, c.ClientKeyFile)
+func (t *TLS) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(t.ClientCertFile, t.ClientKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("etcd: loading the client certificate: %w", err)
 	}
 	return &pair, nil
 }
 
-// password reads the password: one line, which may hold blanks.
+// password gives the password: one line, which may hold blanks.
 func (c Config) password() (string, error) {
+	if c.Password != "" {
+		return c.Password, nil
+	}
 	b, err := readFile(c.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("etcd: reading the password: %w", err)

@@ -21,7 +21,7 @@ func secured(t testing.TB, o etcdtest.Options) (*etcdtest.Cluster, etcd.Config) 
 		t.Fatal(err)
 	}
 	c.Etcdctl(t, string(role))
-	return c, etcd.Config{Endpoints: c.Endpoints(), CACertFile: c.CAFile, Username: "lcm", PasswordFile: etcdtest.PasswordFile(t, "lcm")}
+	return c, etcd.Config{Endpoints: c.Endpoints(), TLS: &etcd.TLS{CACertFile: c.CAFile}, Username: "lcm", PasswordFile: etcdtest.PasswordFile(t, "lcm")}
 }
 
 func open(t testing.TB, c etcd.Config) *etcd.Target {

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -87,5 +88,5 @@ func (e *entry) bear(kv *mvccpb.KeyValue) {
 		return
 	}
 	e.meta, e.mark = m.Meta, kv.ModRevision
-	e.stale = e.value != orElse(m.ValueRevision, kv.ModRevision)
+	e.stale = e.value != cmp.Or(m.ValueRevision, kv.ModRevision)
 }

@@ -14,8 +14,8 @@ type part struct {
 	changes  []store.Change
 	compares []clientv3.Cmp
 	ops      []clientv3.Op
-	marker   bool // the marker is among ops
-	bytes    int  // of keys and values
+	marker   bool  // the marker is among ops
+	bytes    int64 // of keys and values
 }
 
 func (p *part) add(more part) {
@@ -28,8 +28,8 @@ func (p *part) add(more part) {
 
 // limits are those of etcd, for one transaction.
 type limits struct {
-	ops   int // --max-txn-ops: so many comparisons, and so many operations
-	bytes int // --max-request-bytes
+	ops   int   // --max-txn-ops: so many comparisons, and so many operations
+	bytes int64 // --max-request-bytes
 }
 
 // What a request has beside keys and values, in bytes: at most, in all and for each comparison and operation.
@@ -41,7 +41,7 @@ const (
 // room reports whether two parts make one within the limits. The marker's comparison and operation come on top.
 func (l limits) room(a, b part) bool {
 	compares, ops := len(a.compares)+len(b.compares)+1, len(a.ops)+len(b.ops)+1
-	bytes := requestSlack + a.bytes + b.bytes + (compares+ops)*opSlack
+	bytes := requestSlack + a.bytes + b.bytes + int64(compares+ops)*opSlack
 	return max(compares, ops) <= l.ops && bytes <= l.bytes
 }
 
@@ -100,10 +100,10 @@ func unchanged(key string, revision int64) clientv3.Cmp {
 
 func (p part) measured() part {
 	for _, c := range p.compares {
-		p.bytes += len(c.KeyBytes())
+		p.bytes += int64(len(c.KeyBytes()))
 	}
 	for _, o := range p.ops {
-		p.bytes += len(o.KeyBytes()) + len(o.ValueBytes())
+		p.bytes += int64(len(o.KeyBytes()) + len(o.ValueBytes()))
 	}
 	return p
 }

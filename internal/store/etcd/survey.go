@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
@@ -34,7 +36,7 @@ func (t *Target) Namespaces(ctx context.Context, orgs []string) (all []lcm.Names
 // that one with many keys costs one page.
 func (t *Target) namespaces(ctx context.Context, s span, all []lcm.Namespace) ([]lcm.Namespace, error) {
 	for range maxPages {
-		answer, err := t.together(ctx, names(s))
+		answer, err := t.together(ctx, clientv3.OpGet(s.from, clientv3.WithRange(s.end), clientv3.WithLimit(namesPage), clientv3.WithKeysOnly()))
 		if err != nil {
 			return nil, err
 		}
