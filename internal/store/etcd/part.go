@@ -70,7 +70,7 @@ func (t *Target) parts(b store.Batch) ([]part, error) {
 // part is one change.
 func (t *Target) part(ns lcm.Namespace, c store.Change) (part, error) {
 	stands, ok := parseToken(c.If)
-	if !ok || stands.mark == 0 && (c.Action == store.Update || c.Action == store.Delete) {
+	if !ok || stands.mark == 0 && c.Action == store.Delete {
 		return part{}, store.ErrConflict // what bears no mark is not ours
 	}
 	value, beside := t.keys.value(ns, c.Key), t.keys.mark(ns, c.Key)
