@@ -57,7 +57,7 @@ func TestDriftIsPutRight(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"files acme/app/web/development/page missing  false",
-		"files acme/app/web/development/page value colour true",
+		"files acme/app/web/development/page value /colour true",
 		"redis acme/app/api/development/limit missing  false",
 		"redis acme/app/api/development/name missing  false",
 		"vault acme/app/api/development/token value  true",
@@ -66,7 +66,7 @@ func TestDriftIsPutRight(t *testing.T) {
 		t.Errorf("corrected:\n%s\nwant:\n%s\nopen: %+v", strings.Join(got, "\n"), strings.Join(want, "\n"), status.Drift)
 	}
 	text := s.must(0, "status", "--config", s.config).stdout
-	if !strings.Contains(text, "DRIFT acme/app/web/development/page on target files: another value stands there, in colour, since ") {
+	if !strings.Contains(text, "DRIFT acme/app/web/development/page on target files: another value stands there, in /colour, since ") {
 		t.Errorf("status:\n%s", text)
 	}
 	if all := s.log.String() + text; strings.Contains(all, "canary") {

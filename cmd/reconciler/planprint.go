@@ -61,11 +61,17 @@ func whatChanges(c plan.Change) string {
 		return ""
 	case len(c.Fields) == 0: // the target holds another value than it was given
 		return "(somebody else changed it)"
-	case len(c.Fields) == 1 && c.Fields[0] == "":
+	}
+	return pointers(c.Fields)
+}
+
+// pointers names where a value differs, for people.
+func pointers(fields []string) string {
+	if slices.Contains(fields, "") {
 		return "(the value)"
 	}
-	text := strings.Join(c.Fields[:min(len(c.Fields), maxNamed)], " ")
-	if more := len(c.Fields) - maxNamed; more > 0 {
+	text := strings.Join(fields[:min(len(fields), maxNamed)], " ")
+	if more := len(fields) - maxNamed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return strings.Map(func(r rune) rune { // names are anybody's

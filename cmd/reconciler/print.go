@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -203,8 +204,8 @@ func driftText(d state.Drift) string {
 		state.DriftMark:    "its mark was changed",
 		state.DriftForeign: "something that is not ours stands there",
 	}[d.Kind]
-	if len(d.Fields) > 0 {
-		text += ", in " + strings.Join(d.Fields, ", ")
+	if len(d.Fields) > 0 && !slices.Contains(d.Fields, "") {
+		text += ", in " + pointers(d.Fields)
 	}
 	if !d.At.IsZero() {
 		text += ", since " + stampText(d.At)

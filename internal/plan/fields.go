@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -14,25 +15,23 @@ import (
 // maxFields bounds how many fields of one value are named. Where more differ, those that hold them are.
 const maxFields = 32
 
-// Differing names what differs between two values in JSON, as JSON Pointers (RFC 6901), sorted: "/limits/perMinute".
-// The empty pointer is the whole value.
-func Differing(old, new []byte) ([]string, error) {
-	a, err := decode(old)
-	if err != nil {
-		return nil, err
-	}
-	b, err := decode(new)
-	if err != nil {
-		return nil, err
+// Differing names where a value that stands in a target differs from the one that is wanted, as JSON Pointers (RFC
+// 6901), sorted: "/limits/perMinute". The empty pointer is the whole value. Unless what stands there is ours, no name is
+// repeated that is in it alone, since nobody knows what somebody else wrote: what holds it is named.
+func Differing(stands, want []byte, ours bool) []string {
+	a, err := decode(stands)
+	b, wantErr := decode(want)
+	if err != nil || wantErr != nil {
+		return []string{""}
 	}
 	for depth := maxDepth; depth > 0; depth /= 2 {
-		d := differ{most: maxFields}
+		d := differ{most: maxFields, ours: ours}
 		if d.compare("", a, b, depth); len(d.found) <= maxFields {
 			slices.Sort(d.found)
-			return d.found, nil
+			return slices.Compact(d.found)
 		}
 	}
-	return []string{""}, nil
+	return []string{""}
 }
 
 const maxDepth = 16
@@ -40,7 +39,9 @@ const maxDepth = 16
 func decode(text []byte) (v any, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	err = d.Decode(&v)
+	if err = d.Decode(&v); err == nil && d.More() {
+		err = errors.New("more than one value")
+	}
 	return v, err
 }
 
@@ -48,6 +49,7 @@ func decode(text []byte) (v any, err error) {
 type differ struct {
 	found []string
 	most  int
+	ours  bool
 }
 
 func (d *differ) compare(at string, a, b any, depth int) {
@@ -77,8 +79,10 @@ func (d *differ) fields(at string, a, b map[string]any, depth int) {
 	for name, v := range a {
 		if w, ok := b[name]; ok {
 			d.compare(at+pointer(name), v, w, depth-1)
-		} else {
+		} else if d.ours {
 			d.found = append(d.found, at+pointer(name))
+		} else {
+			d.found = append(d.found, at)
 		}
 	}
 	for name := range b {

@@ -87,7 +87,7 @@ func (t Target) ignores(a lcm.Address) bool {
 func describe(ctx context.Context, t store.Target, e plan.Entry, o state.Owned, d *state.Drift) {
 	if d.Kind == state.DriftValue && !e.Secret && e.Value != nil && e.Meta.Digest == o.Meta.Digest {
 		if stands, _, err := t.Get(ctx, e.Address); err == nil {
-			d.Fields = differing(e.Value, stands)
+			d.Fields = plan.Differing(stands, e.Value, false)
 		}
 	}
 	if w, ok := t.(store.Witness); ok && (d.Kind == state.DriftValue || d.Kind == state.DriftForeign) {

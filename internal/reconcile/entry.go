@@ -47,12 +47,19 @@ func ID(repository string, a lcm.Address) string {
 // digest is over the canonical JSON of {kind, value}. A secret's is keyed and bound to its address, so
 // that nobody can guess its value or see that two addresses hold the same one.
 func (r *Reconciler) digest(e *tree.Entry, canonical []byte) string {
-	body := fmt.Appendf(nil, `{"kind":%q,"value":%s}`, e.Kind, canonical)
 	if e.Kind != lcm.KindSecret {
-		sum := sha256.Sum256(body)
-		return "sha256:" + hex.EncodeToString(sum[:])
+		return plainDigest(e.Kind, canonical)
 	}
-	return "hmac-sha256:" + hex.EncodeToString(r.keyed("digest", e.Address, "", body))
+	return "hmac-sha256:" + hex.EncodeToString(r.keyed("digest", e.Address, "", digested(e.Kind, canonical)))
+}
+
+func plainDigest(kind lcm.Kind, canonical []byte) string {
+	sum := sha256.Sum256(digested(kind, canonical))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func digested(kind lcm.Kind, canonical []byte) []byte {
+	return fmt.Appendf(nil, `{"kind":%q,"value":%s}`, kind, canonical)
 }
 
 // fields fingerprints the top-level fields of a value, to tell later which of them changed.

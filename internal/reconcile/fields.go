@@ -36,9 +36,7 @@ func (r *Reconciler) detail(ctx context.Context, chunk []*judged, plans []plan.N
 				if err != nil || meta.Kind == lcm.KindSecret {
 					return nil
 				}
-				if fields, err := plan.Differing(held, wanted[c.Address]); err == nil {
-					c.Fields = fields
-				}
+				c.Fields = plan.Differing(held, wanted[c.Address], plainDigest(meta.Kind, held) == meta.Digest)
 				return nil
 			})
 		}

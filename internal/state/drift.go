@@ -28,7 +28,7 @@ type Drift struct {
 	Address   lcm.Address `json:"address"`
 	Target    string      `json:"target"`
 	Kind      DriftKind   `json:"kind"`
-	Fields    []string    `json:"fields"`             // where a value that is no secret differs, as paths such as retry.attempts; at most 20
+	Fields    []string    `json:"fields"`             // where a value that is no secret differs, as JSON Pointers; "" is the whole value
 	By        string      `json:"by,omitempty"`       // who changed it, where the target tells
 	At        time.Time   `json:"at,omitzero"`        // when, where the target tells
 	Found     time.Time   `json:"found"`              // when the daemon saw it first
