@@ -65,7 +65,7 @@ func (t *Target) arguments(b store.Batch) (keys, args []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, args = entriesOf(b.Namespace), []string{Channel, message, marker, rand.Text()}
+	keys, args = headOf(b.Namespace), []string{Channel, message, marker, rand.Text()}
 	size := int64(0)
 	for _, c := range b.Changes {
 		if c.Action != store.Delete && c.Meta == (store.Meta{}) {
@@ -75,7 +75,8 @@ func (t *Target) arguments(b store.Batch) (keys, args []string, err error) {
 			return nil, nil, fmt.Errorf("redis: its changes hold more than %d bytes of values, and Redis would answer nobody while it writes them: divide the service", t.config.MaxBatchBytes)
 		}
 		keys = append(keys, entryName(b.Namespace.Key(c.Key)))
-		args = append(args, string(c.Action), string(c.If), c.Key, string(c.Value))
+		value := string(c.Value)
+		args = append(args, string(c.Action), string(c.If), c.Key, value, sum(value))
 		args = append(args, markFields(c.Meta)...)
 	}
 	return keys, args, nil

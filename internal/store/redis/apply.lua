@@ -1,40 +1,45 @@
 -- KEYS: the marker, the index, entries. ARGV: the channel, the message, the marker's text, a token that was
--- never given before, then for each entry: action, expected token, name, value and the fields of the mark.
+-- never given before, then for each entry: action, expected token, name, value, the value's SHA-1, and the
+-- fields of the mark, whose names are FIELDS.
 -- Answers nothing if all was done, else why nothing was: Redis takes back nothing that a script has written,
 -- so all that can fail is looked at before the first write.
-local FIRST, STRIDE = 5, 12
-
-local function granted(...)
-  return redis.acl_check_cmd(...)
-end
+local FIELDS = {'id', 'version', 'revision', 'kind', 'origin', 'classification', 'repository', 'digest'}
+local FIRST, STRIDE = 5, 5 + #FIELDS
+local granted = redis.acl_check_cmd
 
 if not granted('SET', KEYS[1], '') or not granted('SADD', KEYS[2], '') or not granted('SREM', KEYS[2], '')
   or not granted('DEL', KEYS[2]) or not granted('PUBLISH', ARGV[1], '') then
   return {'denied', ''}
 end
+local sums = {}
 for i = 3, #KEYS do
   local at = FIRST + (i - 3) * STRIDE
   local action, expected, name = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  if not granted('HSET', KEYS[i], 'value', '') or not granted('DEL', KEYS[i]) then return {'denied', name} end
-  local token, held = stands(KEYS[i])
+  if action == 'delete' then
+    if not granted('DEL', KEYS[i]) then return {'denied', name} end
+  elseif not granted('HSET', KEYS[i], 'value', '') then
+    return {'denied', name}
+  end
+  local token, held, sum = stands(KEYS[i])
   if token ~= expected then return {'conflict', name} end
-  if not marked(held) and (action == 'update' or action == 'delete') then return {'unmarked', name} end
+  if (action == 'update' or action == 'delete') and not marked(held) then return {'unmarked', name} end
   if action == 'remark' and not (held and held[1]) then return {'conflict', name} end
+  sums[i] = sum
 end
 
 if redis.call('TYPE', KEYS[2]).ok ~= 'set' then redis.call('DEL', KEYS[2]) end
 for i = 3, #KEYS do
   local at = FIRST + (i - 3) * STRIDE
-  local action, name, value = ARGV[at], ARGV[at + 2], ARGV[at + 3]
+  local action, name = ARGV[at], ARGV[at + 2]
   if action == 'delete' then
     redis.call('DEL', KEYS[i])
     redis.call('SREM', KEYS[2], name)
   else
-    if action == 'remark' then value = redis.call('HGET', KEYS[i], 'value') end
-    local write = {'value', value, 'token', ARGV[4], 'content', content(value)}
-    for f = 4, #fields do
-      write[#write + 1] = fields[f]
-      write[#write + 1] = ARGV[at + f]
+    local write, n = {'value', ARGV[at + 3], 'token', ARGV[4], 'content', 'sha1:' .. ARGV[at + 4]}, 6
+    if action == 'remark' then write, n = {'token', ARGV[4], 'content', 'sha1:' .. sums[i]}, 4 end
+    for f = 1, #FIELDS do
+      write[n + 1], write[n + 2] = FIELDS[f], ARGV[at + 4 + f]
+      n = n + 2
     end
     redis.call('HSET', KEYS[i], unpack(write))
     redis.call('SADD', KEYS[2], name)

@@ -1,25 +1,18 @@
--- The fields of an entry's hash, in the order of layout.go.
-local fields = {'value', 'token', 'content', 'id', 'version', 'revision', 'kind', 'origin', 'classification', 'repository', 'digest'}
-local TOKEN, CONTENT, VERSION = 2, 3, 5
-
--- content names a value, so that a value which somebody else has changed is known for it.
-local function content(value)
-  return 'sha1:' .. redis.sha1hex(value or '')
-end
-
--- stands returns what is at a name: its token, '' if there is nothing, and the fields if it is a hash. The
--- token is over all fields: whoever changed one of them is noticed.
+-- stands returns what is at a name: its token, '' if there is nothing; of a hash also its value, token and
+-- version, and the SHA-1 of the value. The token names the last batch that wrote it and the value: whoever
+-- else writes one or the other is noticed. list.go makes it likewise.
 local function stands(name)
   local kind = redis.call('TYPE', name).ok
   if kind == 'none' then return '' end
-  if kind ~= 'hash' then return 'a ' .. kind end
-  local held = redis.call('HMGET', name, unpack(fields))
-  return redis.sha1hex(cmsgpack.pack(held)), held
+  if kind ~= 'hash' then return 'foreign' end
+  local held = redis.call('HMGET', name, 'value', 'token', 'version')
+  local sum = redis.sha1hex(held[1] or '')
+  return (held[2] or '') .. ':' .. sum, held, sum
 end
 
--- marked tells whether fields bear a whole mark, as parseMark does.
+-- marked tells whether an entry bears a mark, as parseMark does.
 local function marked(held)
-  local version = held and held[TOKEN] and held[VERSION]
+  local version = held and held[2] and held[3]
   return version and #version <= 20 and (version == '0' or string.match(version, '^[1-9]%d*$'))
 end
 

@@ -120,7 +120,7 @@ func TestParseName(t *testing.T) {
 		"lcm:{ACME/platform/chat/production}/limit":              "",
 		"lcm:{": "", "lcm:{}/": "", "lcm:changes": "", "": "",
 	} {
-		ns, key, ok := parseName(name)
+		ns, key, ok := namespaces{}.parse(name)
 		if got := ns.String() + " " + key; ok != (want != "") || ok && got != want {
 			t.Errorf("%q: %q, %v", name, got, ok)
 		}

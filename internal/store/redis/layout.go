@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -22,32 +24,51 @@ const (
 	pattern    = "lcm:{*"
 )
 
-func entryName(a lcm.Address) string      { return prefix(a.Namespace) + a.Key }
-func markerOf(ns lcm.Namespace) string    { return prefix(ns) + markerName }
-func indexOf(ns lcm.Namespace) string     { return prefix(ns) + indexName }
-func entriesOf(ns lcm.Namespace) []string { return []string{markerOf(ns), indexOf(ns)} }
+func entryName(a lcm.Address) string   { return prefix(a.Namespace) + a.Key }
+func markerOf(ns lcm.Namespace) string { return prefix(ns) + markerName }
+func indexOf(ns lcm.Namespace) string  { return prefix(ns) + indexName }
+func headOf(ns lcm.Namespace) []string { return []string{markerOf(ns), indexOf(ns)} }
 
-// parseName takes the name of a Redis key apart. It reports false for what is neither an entry, a marker
-// nor an index: it holds nothing that could be addressed.
-func parseName(name string) (ns lcm.Namespace, key string, ok bool) {
+// namespaces are those whose names have been parsed, by their text.
+type namespaces map[string]lcm.Namespace
+
+// parse takes the name of a Redis key apart. It reports false for what is neither an entry, a marker nor an
+// index: it holds nothing that could be addressed.
+func (n namespaces) parse(name string) (ns lcm.Namespace, key string, ok bool) {
 	rest, ok := strings.CutPrefix(name, "lcm:{")
 	if !ok {
 		return ns, "", false
 	}
 	space, key, ok := strings.Cut(rest, "}/")
-	if !ok {
+	if !ok || key != markerName && key != indexName && !lcm.ValidName(key) {
 		return ns, "", false
 	}
+	if ns, ok = n[space]; ok {
+		return ns, key, true
+	}
 	ns, err := lcm.ParseNamespace(space)
-	return ns, key, err == nil && (key == markerName || key == indexName || lcm.ValidName(key))
+	if err != nil {
+		return ns, "", false
+	}
+	n[space] = ns
+	return ns, key, true
 }
 
-// fields are those of an entry's hash; common.lua has the same in the same order. Other fields there are
-// other people's: they are left as they are.
+// fields are those of an entry's hash; apply.lua has those of the mark in the same order. Other fields there
+// are other people's: they are left as they are.
 var fields = [...]string{"value", "token", "content", "id", "version", "revision", "kind", "origin", "classification", "repository", "digest"}
 
 // firstOfMark is where the fields begin that hold a store.Meta.
 const firstOfMark = 3
+
+// foreign is the token of what is no hash.
+const foreign = store.Token("foreign")
+
+// sum is what names a value. Redis has no other digest to offer.
+func sum(value string) string {
+	s := sha1.Sum([]byte(value))
+	return hex.EncodeToString(s[:])
+}
 
 // markFields gives a mark as the fields of a hash, in the order of fields.
 func markFields(m store.Meta) []string {

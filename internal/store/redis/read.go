@@ -87,7 +87,7 @@ func (t *Target) Whole(ctx context.Context, ns lcm.Namespace) (store.Snapshot, e
 	}
 	var answer []rueidis.RedisMessage
 	err := t.use(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
-		answer, err = snapshotScript().run(ctx, c, entriesOf(ns), []string{prefix(ns)})[0].ToArray()
+		answer, err = snapshotScript().run(ctx, c, headOf(ns), snapshotArgs(ns))[0].ToArray()
 		return err
 	})
 	var s store.Snapshot
@@ -110,12 +110,24 @@ func parseSnapshot(answer []rueidis.RedisMessage) (store.Snapshot, error) {
 	}
 	s := store.Snapshot{Marker: parseMarker(marker), Entries: make(map[string]store.Entry, len(answer)-1)}
 	for _, m := range answer[1:] {
-		f, err := m.AsStrSlice()
-		if err != nil || len(f) != 2+len(fields)-firstOfMark {
+		entry, err := m.ToArray()
+		if err != nil || len(entry) != 2 {
 			return store.Snapshot{}, errAnswer
 		}
-		meta, _ := parseMark(f[2:])
-		s.Entries[f[0]] = store.Entry{Value: []byte(f[1]), Meta: meta}
+		key, errKey := entry[0].ToString()
+		held, errHeld := entry[1].AsStrSlice()
+		if errKey != nil || errHeld != nil || len(held) != 1+len(fields)-firstOfMark {
+			return store.Snapshot{}, errAnswer
+		}
+		meta, marked := parseMark(held[1:])
+		if marked {
+			s.Entries[key] = store.Entry{Value: []byte(held[0]), Meta: meta}
+		}
 	}
 	return s, nil
+}
+
+// snapshotArgs are those of snapshot.lua.
+func snapshotArgs(ns lcm.Namespace) []string {
+	return append([]string{prefix(ns), fields[0]}, fields[firstOfMark:]...)
 }

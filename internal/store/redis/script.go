@@ -2,9 +2,7 @@ package redis
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // what Redis names scripts by
 	_ "embed"
-	"encoding/hex"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -13,8 +11,8 @@ import (
 //go:embed common.lua
 var commonLua string
 
-//go:embed list.lua
-var listLua string
+//go:embed head.lua
+var headLua string
 
 //go:embed apply.lua
 var applyLua string
@@ -33,13 +31,12 @@ type script struct {
 
 func newScript(flags, body string) script {
 	s := script{text: strings.TrimSpace("#!lua "+flags) + "\n" + commonLua + body}
-	sum := sha1.Sum([]byte(s.text))
-	s.sha1 = hex.EncodeToString(sum[:])
+	s.sha1 = sum(s.text)
 	return s
 }
 
-func listScript() script {
-	s := newScript("flags=allow-oom", listLua)
+func headScript() script {
+	s := newScript("flags=allow-oom", headLua)
 	s.retry = true
 	return s
 }

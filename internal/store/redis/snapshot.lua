@@ -1,12 +1,14 @@
--- KEYS: the marker, the index. ARGV: what begins the names of the entries.
--- Answers the marker, then for each entry its name, its value and its mark, all of one moment.
+-- KEYS: the marker, the index. ARGV: what begins the names of the entries, the field of the value, the fields
+-- of the mark. Answers the marker, then for each entry its name, its value and its mark, all of one moment.
+local prefix = table.remove(ARGV, 1)
 local answer = {text(KEYS[1])}
 for _, name in ipairs(members(KEYS[2])) do
-  local _, held = stands(ARGV[1] .. name)
-  if held and held[1] and marked(held) then
-    local entry = {name, held[1]}
-    for f = 4, #fields do entry[f - 1] = held[f] or '' end
-    answer[#answer + 1] = entry
+  if redis.call('TYPE', prefix .. name).ok == 'hash' then
+    local held = redis.call('HMGET', prefix .. name, unpack(ARGV))
+    if held[1] then
+      for i = 2, #ARGV do held[i] = held[i] or '' end
+      answer[#answer + 1] = {name, held}
+    end
   end
 end
 return answer

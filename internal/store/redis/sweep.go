@@ -80,7 +80,7 @@ func (t *Target) Namespaces(ctx context.Context, orgs []string) ([]lcm.Namespace
 
 // sweep reads all names that are ours by their form, from each server that keeps any.
 func (t *Target) sweep(ctx context.Context) (names, error) {
-	all := names{}
+	all, seen := names{}, namespaces{}
 	var servers []rueidis.Client
 	err := t.use(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
 		servers, err = masters(ctx, c)
@@ -89,7 +89,7 @@ func (t *Target) sweep(ctx context.Context) (names, error) {
 	total := 0
 	for _, server := range servers {
 		for cursor, more := uint64(0), err == nil; more; more = err == nil && cursor != 0 {
-			cursor, err = t.scan(ctx, server, cursor, all, &total)
+			cursor, err = t.scan(ctx, server, cursor, all, seen, &total)
 		}
 	}
 	if err != nil {
@@ -99,24 +99,25 @@ func (t *Target) sweep(ctx context.Context) (names, error) {
 }
 
 // scan reads some names of one server.
-func (t *Target) scan(ctx context.Context, server rueidis.Client, cursor uint64, all names, total *int) (next uint64, err error) {
+func (t *Target) scan(ctx context.Context, server rueidis.Client, cursor uint64, all names, seen namespaces, total *int) (next uint64, err error) {
 	var found rueidis.ScanEntry
 	err = t.use(ctx, func(ctx context.Context, _ rueidis.Client) (err error) {
 		found, err = server.Do(ctx, server.B().Scan().Cursor(cursor).Match(pattern).Count(1000).Build()).AsScanEntry()
 		return err
 	})
 	for _, name := range found.Elements {
-		ns, key, ok := parseName(name)
+		ns, key, ok := seen.parse(name)
 		if !ok {
 			continue
 		}
 		if *total++; *total > t.config.MaxKeys {
 			return 0, fmt.Errorf("redis: the database holds more than %d names below lcm: the limit keeps others from filling the daemon's memory", t.config.MaxKeys)
 		}
-		all[ns] = append(all[ns], key)
-		if key == markerName || key == indexName {
-			all[ns] = all[ns][:len(all[ns])-1]
+		keys := all[ns]
+		if key != markerName && key != indexName {
+			keys = append(keys, key)
 		}
+		all[ns] = keys
 	}
 	return found.Cursor, err
 }
