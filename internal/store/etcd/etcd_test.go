@@ -46,6 +46,7 @@ func TestConformance(t *testing.T) {
 		"small transactions": {options: etcdtest.Options{MaxTxnOps: 5}, maxOps: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
+			test.options.QuotaBytes = quota
 			cluster, config := secured(t, test.options)
 			config.MaxTxnOps = test.maxOps
 			conform(t, cluster, config, test.maxOps == 0)
@@ -75,5 +76,6 @@ func conform(t *testing.T, cluster *etcdtest.Cluster, config etcd.Config, atomic
 			}
 		},
 		Atomic: atomic,
+		Rig:    rigOn(cluster, config),
 	})
 }

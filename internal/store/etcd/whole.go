@@ -11,7 +11,9 @@ import (
 	"github.com/llm-config-manager/lcm/internal/store"
 )
 
-// Whole returns a namespace as it stood at one revision of etcd, if its marker says that it is whole.
+var _ store.WholeReader = (*Target)(nil)
+
+// Whole implements store.WholeReader: it returns a namespace as it stood at one revision of etcd.
 func (t *Target) Whole(ctx context.Context, ns lcm.Namespace) (store.Snapshot, error) {
 	if err := store.CheckNamespace(ns); err != nil {
 		return store.Snapshot{}, err
@@ -56,14 +58,6 @@ func (t *Target) whole(ctx context.Context, ns lcm.Namespace, page int64) (store
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return store.Snapshot{}, err
-	case m.says == (store.Marker{}):
-		return store.Snapshot{}, nil
-	case m.says.Phase != store.Whole:
-		return store.Snapshot{}, store.ErrHalf
-	}
 	s.Marker = m.says
-	return s, nil
+	return s, err
 }
