@@ -28,12 +28,13 @@ for i = 3, #KEYS do
 end
 
 if redis.call('TYPE', KEYS[2]).ok ~= 'set' then redis.call('DEL', KEYS[2]) end
+local added, removed = {}, {}
 for i = 3, #KEYS do
   local at = FIRST + (i - 3) * STRIDE
   local action, name = ARGV[at], ARGV[at + 2]
   if action == 'delete' then
     redis.call('DEL', KEYS[i])
-    redis.call('SREM', KEYS[2], name)
+    removed[#removed + 1] = name
   else
     local write, n = {'value', ARGV[at + 3], 'token', ARGV[4], 'content', 'sha1:' .. ARGV[at + 4]}, 6
     if action == 'remark' then write, n = {'token', ARGV[4], 'content', 'sha1:' .. sums[i]}, 4 end
@@ -42,9 +43,11 @@ for i = 3, #KEYS do
       n = n + 2
     end
     redis.call('HSET', KEYS[i], unpack(write))
-    redis.call('SADD', KEYS[2], name)
+    added[#added + 1] = name
   end
 end
+each('SADD', KEYS[2], added)
+each('SREM', KEYS[2], removed)
 redis.call('SET', KEYS[1], ARGV[3])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return {}

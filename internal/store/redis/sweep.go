@@ -88,8 +88,11 @@ func (t *Target) sweep(ctx context.Context) (names, error) {
 	})
 	total := 0
 	for _, server := range servers {
-		for cursor, more := uint64(0), err == nil; more; more = err == nil && cursor != 0 {
+		for cursor, n, more := uint64(0), 0, err == nil; more; more = err == nil && cursor != 0 {
 			cursor, err = t.scan(ctx, server, cursor, all, seen, &total)
+			if n++; n > maxScans && err == nil {
+				err = fault("redis: the database holds too many names to look through: give the daemon one of its own")
+			}
 		}
 	}
 	if err != nil {
@@ -97,6 +100,9 @@ func (t *Target) sweep(ctx context.Context) (names, error) {
 	}
 	return all, nil
 }
+
+// maxScans is how often one server is asked for a thousand names more.
+const maxScans = 100_000
 
 // scan reads some names of one server.
 func (t *Target) scan(ctx context.Context, server rueidis.Client, cursor uint64, all names, seen namespaces, total *int) (next uint64, err error) {
