@@ -124,12 +124,12 @@ func (r *Reconciler) builtOnMarks(ctx context.Context, head lcm.Revision, known 
 }
 
 // vouched tells who answers for the steps to a head accepted by hand: who consented, as far as trust believes it.
-func (r *Reconciler) vouched(believed trust.Verified, head lcm.Revision) map[lcm.Revision]state.Answer {
+func (r *Reconciler) vouched(believed trust.Verified, head lcm.Revision) map[lcm.Revision]*state.Answer {
 	out := answersOf(believed.Steps())
 	rest, _ := r.behind(believed.Revision(), head)
 	for _, rev := range append(rest, head) {
 		if _, known := out[rev]; !known {
-			out[rev] = state.Answer{Vouched: true}
+			out[rev] = &state.Answer{Vouched: true}
 		}
 	}
 	return out

@@ -20,8 +20,8 @@ import (
 )
 
 // answerOf is what the state keeps of a step that was believed.
-func answerOf(s trust.Step) state.Answer {
-	a := state.Answer{Signer: s.Signer, Forge: s.Forge, Roles: map[string][]string{}}
+func answerOf(s trust.Step) *state.Answer {
+	a := &state.Answer{Signer: s.Signer, Forge: s.Forge, Roles: map[string][]string{}}
 	for _, c := range s.Consented() {
 		a.Consents = append(a.Consents, state.Consent{Persons: c.Persons, Paths: c.Paths})
 	}
@@ -36,18 +36,28 @@ func answerOf(s trust.Step) state.Answer {
 // answersATime bounds the memory that it takes to record them: a step may have thousands of paths.
 const answersATime = 1024
 
-// answer records who answers for steps, before the ratchet moves over them.
-func (r *Reconciler) answer(steps []trust.Step) error {
-	for some := range slices.Chunk(steps, answersATime) {
+// answer tells who answers for what is to be accepted. Of a long way it records the most, for the ratchet to move
+// over it.
+func (r *Reconciler) answer(v trust.Verified) (map[lcm.Revision]*state.Answer, error) {
+	steps := v.Steps()
+	old := steps[:max(0, len(steps)-answersATime)]
+	for some := range slices.Chunk(old, answersATime) {
 		if err := r.State.Answers(answersOf(some)); err != nil {
-			return fmt.Errorf("recording who answers for commits: %w", err)
+			return nil, fmt.Errorf("recording who answers for commits: %w", err)
 		}
 	}
-	return nil
+	out := answersOf(steps[len(old):])
+	for _, s := range old {
+		out[s.Commit] = nil // it is recorded
+	}
+	if _, known := out[v.Revision()]; !known { // it was introduced, or accepted before
+		out[v.Revision()] = nil
+	}
+	return out, nil
 }
 
-func answersOf(steps []trust.Step) map[lcm.Revision]state.Answer {
-	out := make(map[lcm.Revision]state.Answer, len(steps))
+func answersOf(steps []trust.Step) map[lcm.Revision]*state.Answer {
+	out := make(map[lcm.Revision]*state.Answer, len(steps))
 	for _, s := range steps {
 		out[s.Commit] = answerOf(s)
 	}
@@ -256,7 +266,7 @@ func (j *job) lookUp(rev lcm.Revision) (s *answered, err error) {
 		if i < 0 {
 			return nil, nil
 		}
-		s.Answer = answerOf(j.verified.Steps()[i])
+		s.Answer = *answerOf(j.verified.Steps()[i])
 	}
 	c, err := j.r.Repo.Commit(rev)
 	if err != nil || len(c.Parents) == 0 {

@@ -244,23 +244,16 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 		return verified, nil
 	}
 	if verified.Revision() != ratchet.Accepted || ratchet.Introduction != r.Introduction {
-		if err := r.answer(verified.Steps()); err != nil {
+		steps, err := r.answer(verified)
+		if err != nil {
 			return trust.Verified{}, err
 		}
 		ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, verified.Revision()
-		if err := r.State.Accept(ratchet, commits(verified), r.Now()); err != nil {
+		if err := r.State.Accept(ratchet, steps, r.Now()); err != nil {
 			return trust.Verified{}, err
 		}
 	}
 	return verified, r.keepReceipt(verified)
-}
-
-func commits(v trust.Verified) []lcm.Revision {
-	out := []lcm.Revision{v.Revision()}
-	for _, s := range v.Steps() {
-		out = append(out, s.Commit)
-	}
-	return out
 }
 
 // clock answers trust's questions about time from the state, and remembers what is seen for the first time.

@@ -7,8 +7,6 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
-const bucketAnswers = "answers" // commit → Answer
-
 // Answer says who answers for a step of the protected branch. It is kept because it cannot be found out again
 // for ever: approvals may be deleted from the server, and keys expire.
 type Answer struct {
@@ -25,14 +23,19 @@ type Consent struct {
 	Paths   []string `json:"paths,omitempty"` // nil: to all; an effect as "path → path it was judged as"
 }
 
-// Answers records who answers for steps. It must be called before the ratchet moves over them.
-func (db *DB) Answers(all map[lcm.Revision]Answer) error {
+// Answers records who answers for steps, before the ratchet moves over them: Accept would take too many at once.
+func (db *DB) Answers(all map[lcm.Revision]*Answer) error {
 	if len(all) == 0 {
 		return nil
 	}
 	return db.update(func(t *tx) error {
 		for _, rev := range slices.Sorted(maps.Keys(all)) {
-			if err := t.put(bucketAnswers, string(rev), all[rev]); err != nil {
+			var c commit
+			if _, err := t.get(bucketCommits, string(rev), &c); err != nil {
+				return err
+			}
+			c.Answer = all[rev]
+			if err := t.put(bucketCommits, string(rev), c); err != nil {
 				return err
 			}
 		}
@@ -43,7 +46,11 @@ func (db *DB) Answers(all map[lcm.Revision]Answer) error {
 // Answer returns who answers for a step; it reports whether that is known.
 func (db *DB) Answer(rev lcm.Revision) (a Answer, ok bool, err error) {
 	err = db.view(func(t *tx) error {
-		ok, err = t.get(bucketAnswers, string(rev), &a)
+		var c commit
+		_, err := t.get(bucketCommits, string(rev), &c)
+		if ok = c.Answer != nil; ok {
+			a = *c.Answer
+		}
 		return err
 	})
 	return a, ok, err

@@ -35,20 +35,21 @@ func (db *DB) Ratchet() (r Ratchet, ok bool, err error) {
 	return r, ok, err
 }
 
-// commit is what the daemon itself knows of a commit: times by its own clock.
+// commit is what the daemon itself knows of a commit: times by its own clock, and who answers for it.
 type commit struct {
-	Seen     time.Time `json:"seen"`
+	Seen     time.Time `json:"seen,omitzero"`
 	Accepted time.Time `json:"accepted,omitzero"`
+	Answer   *Answer   `json:"answer,omitempty"`
 }
 
 // FirstSeen returns when the daemon first saw the commit; it reports whether it ever did.
 func (db *DB) FirstSeen(rev lcm.Revision) (at time.Time, ok bool, err error) {
 	var c commit
 	err = db.view(func(t *tx) error {
-		ok, err = t.get(bucketCommits, string(rev), &c)
+		_, err := t.get(bucketCommits, string(rev), &c)
 		return err
 	})
-	return c.Seen, ok, err
+	return c.Seen, !c.Seen.IsZero(), err
 }
 
 // AcceptedAt returns when the revision was accepted; it reports whether it ever was.
@@ -69,13 +70,14 @@ func (db *DB) Saw(seen map[lcm.Revision]time.Time) error {
 	return db.update(func(t *tx) error {
 		for _, rev := range slices.Sorted(maps.Keys(seen)) { // bbolt takes many far quicker in their order
 			var c commit
-			if ok, err := t.get(bucketCommits, string(rev), &c); ok || err != nil {
-				if err != nil {
-					return err
-				}
+			if _, err := t.get(bucketCommits, string(rev), &c); err != nil {
+				return err
+			}
+			if !c.Seen.IsZero() {
 				continue
 			}
-			if err := t.put(bucketCommits, string(rev), commit{Seen: seen[rev]}); err != nil {
+			c.Seen = seen[rev]
+			if err := t.put(bucketCommits, string(rev), c); err != nil {
 				return err
 			}
 		}
@@ -83,16 +85,23 @@ func (db *DB) Saw(seen map[lcm.Revision]time.Time) error {
 	})
 }
 
-// Accept moves the ratchet: every step and the last of them, in one transaction.
-func (db *DB) Accept(r Ratchet, steps []lcm.Revision, now time.Time) error {
+// Accept moves the ratchet: every step and the last of them, in one transaction. Of each step it records who answers
+// for it; nil keeps what is known of that.
+func (db *DB) Accept(r Ratchet, steps map[lcm.Revision]*Answer, now time.Time) error {
 	return db.update(func(t *tx) error {
-		for _, rev := range slices.Sorted(slices.Values(steps)) {
-			c := commit{Seen: now}
+		for _, rev := range slices.Sorted(maps.Keys(steps)) {
+			var c commit
 			if _, err := t.get(bucketCommits, string(rev), &c); err != nil {
 				return err
 			}
+			if c.Seen.IsZero() {
+				c.Seen = now
+			}
 			if c.Accepted.IsZero() {
 				c.Accepted = now
+			}
+			if a := steps[rev]; a != nil {
+				c.Answer = a
 			}
 			if err := t.put(bucketCommits, string(rev), c); err != nil {
 				return err

@@ -65,8 +65,8 @@ func lived(t *testing.T, cfg Config, round int) {
 	held := Namespace{Revision: rev, At: now, Failed: []string{"vault"}, Services: []string{"acme/p/other"}}
 	for _, err := range []error{
 		db.Saw(map[lcm.Revision]time.Time{rev: now}),
-		db.Answers(map[lcm.Revision]Answer{rev: {Signer: "alice"}}),
-		db.Accept(Ratchet{Branch: "main", Accepted: rev}, []lcm.Revision{rev}, now),
+		db.Answers(map[lcm.Revision]*Answer{rev: {Signer: "alice"}}),
+		db.Accept(Ratchet{Branch: "main", Accepted: rev}, map[lcm.Revision]*Answer{rev: nil}, now),
 		db.AcceptByHand(Ratchet{Branch: "main", Accepted: rev}, Override{Head: rev, At: now, Reason: "r"}),
 		db.Sight(Sighting{Fetched: now, Head: rev}),
 		db.Index(Indexed{Revision: rev}, []Making{{Address: ns.Key("k"), Made: Made{Revision: rev}}}, false),
@@ -138,7 +138,7 @@ func TestEveryRecordIsSealed(t *testing.T) {
 			return nil
 		})
 	}
-	for _, bucket := range []string{bucketRepository, bucketCommits, bucketAnswers, bucketOverrides, bucketNamespaces, bucketPending, bucketInventory, bucketVersions, bucketDependents, bucketIntents, bucketDeletes, bucketHistory} {
+	for _, bucket := range []string{bucketRepository, bucketCommits, bucketOverrides, bucketNamespaces, bucketPending, bucketInventory, bucketVersions, bucketDependents, bucketIntents, bucketDeletes, bucketHistory} {
 		if !buckets[bucket] {
 			t.Errorf("nothing of %s was tried", bucket)
 		}
@@ -176,14 +176,14 @@ func TestSealAfterFailures(t *testing.T) {
 		if err := db.update(func(t *tx) error { return errors.Join(t.put(bucketPending, "x", true), fault) }); !errors.Is(err, fault) {
 			t.Fatal(err)
 		}
-		if err := db.Accept(Ratchet{Accepted: "b"}, []lcm.Revision{"a"}, at); err != nil {
+		if err := db.Accept(Ratchet{Accepted: "b"}, map[lcm.Revision]*Answer{"a": nil}, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var g sync.WaitGroup
 	for i := range 20 {
 		g.Go(func() {
-			if err := db.Accept(Ratchet{Accepted: "b"}, []lcm.Revision{lcm.Revision(fmt.Sprint(i))}, at); err != nil {
+			if err := db.Accept(Ratchet{Accepted: "b"}, map[lcm.Revision]*Answer{lcm.Revision(fmt.Sprint(i)): nil}, at); err != nil {
 				t.Error(err)
 			}
 		})

@@ -47,7 +47,7 @@ func TestSurvivesReopening(t *testing.T) {
 	want := Namespace{Revision: "b", At: at, Held: []diag.Finding{diag.Errorf(diag.Position{File: "f"}, "r", "m")}, Since: "b", Services: []string{"acme/p/other"}}
 	for _, err := range []error{
 		db.Saw(map[lcm.Revision]time.Time{"b": at}),
-		db.Accept(r, []lcm.Revision{"b"}, at.Add(time.Hour)),
+		db.Accept(r, map[lcm.Revision]*Answer{"b": nil}, at.Add(time.Hour)),
 		db.Begin(map[lcm.Namespace]Intent{ns: {Revision: "b", At: at, Inventory: inventory("d", 1)}}),
 		db.End(map[lcm.Namespace]Outcome{ns: {State: want, Inventory: inventory("d", 1)}}, at),
 		db.Close(),
