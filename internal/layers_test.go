@@ -63,7 +63,7 @@ var layers = map[string]string{
 	"internal/rule/page":             "rule",
 	"internal/forge":                 "lcm trust",
 	"internal/apply":                 "lcm plan store trust",
-	"internal/reconcile":             "lcm diag masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
+	"internal/reconcile":             "lcm diag kept masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
 
 	"internal/health": "lcm reconcile",
 
@@ -72,7 +72,7 @@ var layers = map[string]string{
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
-	"cmd/reconciler": "lcm diag forge strictyaml gitrepo masterkey schema check state store store/bolt store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
+	"cmd/reconciler": "lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
 }
 
 // owners says who alone may import the heavy modules.

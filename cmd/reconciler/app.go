@@ -13,6 +13,7 @@ import (
 
 	"github.com/llm-config-manager/lcm/internal/forge"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/kept"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
@@ -67,8 +68,25 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 			Adopt: t.adopt(), ReportDrift: t.Drift == "report", IgnoreDrift: t.ignoreDrift}
 	}
 	rc.MaxDeletes, rc.Log = c.maxDeletes, log
+	if !dryRun {
+		keepVerdicts(&rc, c)
+	}
 	a.Reconciler, err = reconcile.New(rc)
 	return a, err
+}
+
+// keepVerdicts has what was judged good kept beside the state, so that a restart need not judge it again. Nobody else
+// can write there what is believed: it is authenticated with the daemon's key. Without it the daemon only takes longer.
+func keepVerdicts(rc *reconcile.Config, c *daemonConfig) {
+	program, err := kept.Program()
+	if err != nil {
+		return
+	}
+	values, err := kept.OpenSealed(c.beside("verdicts"), c.Repository.Name, rc.Key.Derive(masterkey.Verdicts))
+	if err != nil {
+		return
+	}
+	rc.Verdicts, rc.Program = values, program
 }
 
 // openTrust opens what it takes to judge commits: the state and the mirror, no target.

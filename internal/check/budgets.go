@@ -87,7 +87,7 @@ func (g *together) nested() {
 			g.findings = append(g.findings, l.finding(limits[i]))
 		}
 	}
-	g.rules.gather(g.facts.namespace.Service, func(r *gathered) { r.limits = append(r.limits, limits...) })
+	g.yielded.limits = limits
 }
 
 // maxWide bounds the budgets of orgs and projects that all of an org in an environment are held against.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -60,6 +61,8 @@ type Rules struct {
 	known, old map[string][]diag.Finding // what was found in a file, whatever the environment
 	most       int                       // how many are kept of these; 0: maxKnown
 	gathered   map[lcm.Service]*gathered
+	keep       *keeper // of single namespaces; nil: nothing is kept
+	fresh      atomic.Int64
 
 	others others
 	widely bool   // see Widely

@@ -19,8 +19,9 @@ type Known struct {
 	// Changes are who answers for the entries. They are needed only if the rules ask, and then an entry
 	// without any is refused.
 	Changes map[string][]*Change
-	// Past is what was before the state that the namespace is compared with.
-	Past Past
+	// Past is what was before the state that the namespace is compared with, and Since names that state.
+	Past  Past
+	Since string
 }
 
 // Change is one step that brought a document to its present state.
@@ -34,6 +35,24 @@ func (r *Rules) Asks() bool { return len(r.policy.Askers()) > 0 }
 // linter was given nothing to compare with. known is nil in the linter, which opens nothing and knows nobody. The
 // findings of resolution itself are not repeated. It is safe for concurrent use.
 func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.Tree, known *Known) []diag.Finding {
+	key, keeps := r.keyOf(res, known)
+	if findings, ok := r.recall(key, keeps, res); ok {
+		return findings
+	}
+	r.fresh.Add(1)
+	findings, yielded := r.namespace(ctx, res, before, known)
+	r.gather(res.Namespace.Service, func(g *gathered) { g.add(yielded) })
+	if keeps && ctx.Err() == nil {
+		r.remember(key, findings, yielded)
+	}
+	return findings
+}
+
+// Fresh counts the namespaces that were judged, and not found among what is kept.
+func (r *Rules) Fresh() int { return int(r.fresh.Load()) }
+
+// namespace judges, and tells what else it came upon.
+func (r *Rules) namespace(ctx context.Context, res *tree.Resolved, before *tree.Tree, known *Known) ([]diag.Finding, gathered) {
 	var out []diag.Finding
 	facts := newFacts(res)
 	var sound []*tree.Entry
@@ -56,11 +75,12 @@ func (r *Rules) Namespace(ctx context.Context, res *tree.Resolved, before *tree.
 		past = known.Past
 	}
 	out = append(out, r.versions(ctx, res, before, past)...)
-	out = append(out, r.together(facts, sound)...)
+	more, yielded := r.together(facts, sound)
+	out = append(out, more...)
 	for _, d := range res.Passed {
 		out = append(out, r.passed(d)...)
 	}
-	return append(out, beside(r.layers(res.Namespace), res.Findings, out)...)
+	return append(out, beside(r.layers(res.Namespace), res.Findings, out)...), yielded
 }
 
 // maxKnown bounds what once keeps, as a number of findings about files and layers: services come one after another.

@@ -44,6 +44,6 @@ func (g *together) modelPrice(e *tree.Entry, model string, at []string) {
 
 // come reports whether a day has come, as far as the time is known.
 func (g *together) come(date string) bool {
-	g.rules.gather(g.facts.namespace.Service, func(r *gathered) { r.dates = append(r.dates, date) })
+	g.yielded.dates = append(g.yielded.dates, date)
 	return g.rules.today != "" && date <= g.rules.today
 }

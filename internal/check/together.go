@@ -22,9 +22,10 @@ type together struct {
 	prices    map[string]price // by model; empty without a PriceMap
 	offered   map[string]bool  // the models of the endpoints
 	findings  []diag.Finding
+	yielded   gathered
 }
 
-func (r *Rules) together(f facts, sound []*tree.Entry) []diag.Finding {
+func (r *Rules) together(f facts, sound []*tree.Entry) ([]diag.Finding, gathered) {
 	g := &together{rules: r, facts: f, sound: map[string]*tree.Entry{}, prices: map[string]price{}, offered: map[string]bool{}}
 	var priceMaps []*tree.Entry
 	for _, e := range sound {
@@ -54,7 +55,7 @@ func (r *Rules) together(f facts, sound []*tree.Entry) []diag.Finding {
 	}
 	g.nested()
 	g.governedTwice()
-	return g.findings
+	return g.findings, g.yielded
 }
 
 func (g *together) fail(e *tree.Entry, path []string, rule, format string, args ...any) {

@@ -19,6 +19,10 @@ type gathered struct {
 	dates  []string // with which the day was compared
 }
 
+func (g *gathered) add(more gathered) {
+	g.limits, g.dates = append(g.limits, more.limits...), append(g.dates, more.dates...)
+}
+
 // gather notes what is of use only where rules look widely.
 func (r *Rules) gather(s lcm.Service, note func(*gathered)) {
 	if !r.widely {

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -345,5 +346,31 @@ func TestURLs(t *testing.T) {
 	}
 	if _, err := newSource("git@example.org:a", Auth{PasswordFile: "p"}, Limits{}); err == nil {
 		t.Error("a password for SSH")
+	}
+}
+
+// A server that has nothing new is asked for its refs, and for nothing else.
+func TestFetchOfNothingNewAsksForRefsOnly(t *testing.T) {
+	g := newGit(t)
+	one := g.commit(map[string]string{"a": "1"})
+	srv := serveHTTPS(t, g, "", "")
+	var mu sync.Mutex
+	var asked []string
+	next := srv.Config.Handler
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/.git"))
+		mu.Unlock()
+		next.ServeHTTP(w, r)
+	})
+	r := httpsMirror(t, srv, Auth{}, Limits{})
+	fetch(t, r, one)
+	if len(asked) != 2 {
+		t.Fatalf("the first fetch asked %q", asked)
+	}
+	asked = nil
+	fetch(t, r, one)
+	if len(asked) != 1 || asked[0] != "GET /info/refs" {
+		t.Errorf("with nothing new it asked %q", asked)
 	}
 }

@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -36,6 +37,18 @@ func (t *Tree) ID(path string) (id string, mode uint32, ok bool) {
 		return "", 0, false
 	}
 	return e.id.String(), e.mode, true
+}
+
+// ContentID names what a file or folder holds; empty if that can't be told.
+func (t *Tree) ContentID(path string) string {
+	e, err := t.lookup(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "absent"
+	case err != nil:
+		return ""
+	}
+	return fmt.Sprintf("%o %s", e.mode, e.id)
 }
 
 // Open opens a file or folder.

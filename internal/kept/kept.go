@@ -5,6 +5,7 @@ package kept
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,7 @@ func NewKey(parts ...string) (k Key) {
 // Values are kept in one file. They are safe for concurrent use.
 type Values struct {
 	file string
+	key  []byte // authenticates the file; nil: anybody could have written it who can write to the folder
 
 	mu   sync.Mutex
 	old  map[Key][]byte // as they were read
@@ -51,7 +53,10 @@ const magic = "lcm kept values 1\n"
 
 // Open opens the values of a name, such as a key in hexadecimal, in a folder, which is made if it is not there.
 // It must be the user's own: whoever can write to it decides what is found in it.
-func Open(dir, name string) (*Values, error) {
+func Open(dir, name string) (*Values, error) { return OpenSealed(dir, name, nil) }
+
+// OpenSealed opens values that are believed only if they were written with the same key.
+func OpenSealed(dir, name string, key []byte) (*Values, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -62,8 +67,8 @@ func Open(dir, name string) (*Values, error) {
 	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || !owned(info) {
 		return nil, fmt.Errorf("%s can be changed by others: make it a folder of yours with mode 700", dir)
 	}
-	v := &Values{file: filepath.Join(dir, name+extension), used: map[Key][]byte{}}
-	v.old = read(v.file)
+	v := &Values{file: filepath.Join(dir, name+extension), key: key, used: map[Key][]byte{}}
+	v.old = v.read()
 	return v, nil
 }
 
@@ -102,6 +107,33 @@ func (v *Values) Close() error {
 	return errors.Join(err, prune(filepath.Dir(v.file), v.file))
 }
 
+// Flush writes what was added, and lets go of what was not asked for since the last time: for who runs on, and asked
+// for all that it will ask for again.
+func (v *Values) Flush() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.more {
+		return nil
+	}
+	v.old = nil
+	if err := v.write(); err != nil {
+		return err
+	}
+	v.old, v.used, v.more = v.used, map[Key][]byte{}, false
+	return nil
+}
+
+// sum is over all that follows it in the file.
+func (v *Values) sum(rest []byte) []byte {
+	if v.key == nil {
+		sum := sha256.Sum256(rest)
+		return sum[:]
+	}
+	m := hmac.New(sha256.New, v.key)
+	m.Write(rest)
+	return m.Sum(nil)
+}
+
 // write writes first what was used, then the rest while there is room, and takes the place of the file only when it
 // is whole.
 func (v *Values) write() (err error) {
@@ -124,8 +156,7 @@ func (v *Values) write() (err error) {
 		}
 	}
 	data := b.Bytes()
-	sum := sha256.Sum256(data[len(magic)+sha256.Size:])
-	copy(data[len(magic):], sum[:])
+	copy(data[len(magic):], v.sum(data[len(magic)+sha256.Size:]))
 	f, err := os.CreateTemp(filepath.Dir(v.file), temporary)
 	if err != nil {
 		return err
@@ -142,9 +173,9 @@ func (v *Values) write() (err error) {
 
 const temporary = "writing-*"
 
-// read reads a file; one that is damaged holds nothing.
-func read(file string) map[Key][]byte {
-	f, err := os.Open(file)
+// read reads the file; one that is damaged, or not ours, holds nothing.
+func (v *Values) read() map[Key][]byte {
+	f, err := os.Open(v.file)
 	if err != nil {
 		return nil
 	}
@@ -154,7 +185,7 @@ func read(file string) map[Key][]byte {
 	if err != nil || !ok || len(data) > maxFile || len(rest) < sha256.Size {
 		return nil
 	}
-	if sum := sha256.Sum256(rest[sha256.Size:]); !bytes.Equal(sum[:], rest[:sha256.Size]) {
+	if !hmac.Equal(v.sum(rest[sha256.Size:]), rest[:sha256.Size]) {
 		return nil
 	}
 	values := map[Key][]byte{}

@@ -28,6 +28,7 @@ const (
 	Fingerprint Purpose = "lcm/v1 fingerprint"
 	SealBolt    Purpose = "lcm/v1 seal bolt"
 	Receipt     Purpose = "lcm/v1 receipt"
+	Verdicts    Purpose = "lcm/v1 verdicts" // authenticates what is kept of judgements
 )
 
 // Key shows itself nowhere.

@@ -20,10 +20,10 @@ type befores struct {
 
 // lastCarriedOut is the repository, and what was before it, as of the revision that a namespace was last carried out from, and not the one before
 // this: what holds a namespace must hold it until it is mended. It is nil for one that never was.
-func (j *job) lastCarriedOut(ns lcm.Namespace) (*tree.Tree, check.Past, error) {
+func (j *job) lastCarriedOut(ns lcm.Namespace) (*tree.Tree, lcm.Revision, check.Past, error) {
 	known, err := j.r.State.Namespace(ns)
 	if err != nil || known.Revision == "" {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
 	past := func(ctx context.Context, folders []string) iter.Seq2[fs.FS, error] {
 		return func(yield func(fs.FS, error) bool) {
@@ -37,18 +37,18 @@ func (j *job) lastCarriedOut(ns lcm.Namespace) (*tree.Tree, check.Past, error) {
 	j.befores.Lock()
 	defer j.befores.Unlock()
 	if t, ok := j.befores.of[known.Revision]; ok {
-		return t, past, nil
+		return t, known.Revision, past, nil
 	}
 	fsys, err := j.r.Repo.Tree(known.Revision)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading what %s was: %w", ns, err)
+		return nil, "", nil, fmt.Errorf("reading what %s was: %w", ns, err)
 	}
 	if len(j.befores.of) == maxBefores || j.befores.of == nil {
 		j.befores.of = map[lcm.Revision]*tree.Tree{}
 	}
 	t := tree.Glance(fsys)
 	j.befores.of[known.Revision] = t
-	return t, past, nil
+	return t, known.Revision, past, nil
 }
 
 // maxBefores bounds the trees that are kept, of which each may keep some documents.

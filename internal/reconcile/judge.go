@@ -65,11 +65,11 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 			return nil, fmt.Errorf("finding who changed %s: %w", ns, err)
 		}
 	}
-	before, past, err := job.lastCarriedOut(ns)
+	before, since, past, err := job.lastCarriedOut(ns)
 	if err != nil {
 		return nil, err
 	}
-	known.Past = past
+	known.Past, known.Since = past, string(since)
 	checked := rules.Namespace(ctx, resolved, before, known)
 	j.findings = slices.Concat(j.findings, checked, unsaid(more, checked))
 	j.findings = append(j.findings, rules.Overdue(resolved)...)

@@ -13,6 +13,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/kept"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/plan"
@@ -38,6 +39,8 @@ type Config struct {
 	Freshness    Freshness
 	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
 	Receipt      string           // a file that always holds the receipt of what was accepted; "": none
+	Verdicts     *kept.Values     // where what was judged good is kept, by content; nil: nowhere
+	Program      string           // names the program that judges, for what is kept
 	Log          *slog.Logger     // nil: no log
 	Now          func() time.Time // nil: time.Now
 }
@@ -78,7 +81,7 @@ func New(cfg Config) (*Reconciler, error) {
 		cfg.Now = time.Now
 	}
 	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
-	r.packs.Now = cfg.Now
+	r.packs.Now, r.packs.Kept, r.packs.Program = cfg.Now, cfg.Verdicts, cfg.Program
 	for name, t := range cfg.Targets {
 		r.stores[name], r.unasked[name] = t.Target, errNotYet
 	}
@@ -144,8 +147,10 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	report.Judged = rules.Fresh()
 	if job.all {
 		report.addFindings(check.Withheld(rules.Whole()))
+		r.keepVerdicts()
 	}
 	plans, err := r.plan(ctx, verified, judged, o)
 	if err != nil {
@@ -315,7 +320,18 @@ func (r *Reconciler) load(ctx context.Context, v trust.Verified, j *job, report 
 	if report.HeldWhole {
 		return nil, nil, nil
 	}
+	rules.Recall(&r.packs, v.FS())
 	return t, rules, nil
+}
+
+// keepVerdicts writes down what was judged good, for the next start. Nothing depends on it.
+func (r *Reconciler) keepVerdicts() {
+	if r.Verdicts == nil {
+		return
+	}
+	if err := r.Verdicts.Flush(); err != nil {
+		r.Log.Warn("verdicts can't be kept: a restart judges anew", "error", err)
+	}
 }
 
 // processed records that every namespace of the revision was applied, held or recorded as failed.

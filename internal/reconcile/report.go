@@ -30,6 +30,7 @@ type Report struct {
 	Drifted   DriftCount     // all of it
 	Plan      plan.Plan      // what was changed, or would be
 	Worked    int            // namespaces looked at
+	Judged    int            // of these, those that no kept verdict spared the rules
 	Entries   int            // entries in them that are wanted
 	Took      time.Duration
 
@@ -168,7 +169,7 @@ func (p *Report) log(r *Reconciler) {
 		changes += len(n.Changes)
 	}
 	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", changes,
-		"held", len(p.Held), "failed", len(p.Failed), "drifted", p.Drifted.Total(), "dryRun", p.dryRun, "took", p.Took}
+		"held", len(p.Held), "failed", len(p.Failed), "drifted", p.Drifted.Total(), "judged", p.Judged, "dryRun", p.dryRun, "took", p.Took}
 	if p.Stale != "" {
 		r.Log.Error("STALE", "repository", r.Repository, "reason", p.Stale)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
+	"github.com/llm-config-manager/lcm/internal/kept"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
@@ -35,6 +36,7 @@ type world struct {
 	age    string // recipient
 	faults map[string]*faulty
 	fresh  Freshness // that start gives to the reconciler
+	keeps  bool      // it keeps verdicts
 	r      *Reconciler
 }
 
@@ -130,7 +132,12 @@ func (w *world) start() {
 	}
 	share, err := ParseShare("10%")
 	w.check(err)
-	w.r, err = New(Config{Repository: "test-config", Branch: "main", Tenants: []string{"*"}, Introduction: w.intro, Repo: mirror, State: st, Opener: opener,
+	var verdicts *kept.Values
+	if w.keeps {
+		verdicts, err = kept.OpenSealed(filepath.Join(w.dir, "verdicts"), "test-config", w.key.Derive(masterkey.Verdicts))
+		w.check(err)
+	}
+	w.r, err = New(Config{Verdicts: verdicts, Program: "test", Repository: "test-config", Branch: "main", Tenants: []string{"*"}, Introduction: w.intro, Repo: mirror, State: st, Opener: opener,
 		Targets: targets, Key: w.key, MaxDeletes: share, Freshness: w.fresh, Now: func() time.Time { return w.now }})
 	w.check(err)
 	w.Cleanup(w.stop)
