@@ -25,7 +25,7 @@ func (t *Target) LastChange(ctx context.Context, addr lcm.Address) (who string, 
 	return actor(e.by), at, err
 }
 
-// actor reads created_by, which Vault Enterprise keeps from 1.21 on; "" if there is none.
+// actor reads created_by, which Vault keeps from 1.21 on; "" if there is none.
 func actor(by json.RawMessage) string {
 	var a struct {
 		Actor  string `json:"actor"`
