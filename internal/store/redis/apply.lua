@@ -22,7 +22,7 @@ for i = 3, #KEYS do
   end
   local token, held, sum = stands(KEYS[i])
   if token ~= expected then return {'conflict', name} end
-  if (action == 'update' or action == 'delete') and not marked(held) then return {'unmarked', name} end
+  if action == 'delete' and not marked(held) or action == 'update' and not held then return {'unmarked', name} end
   if action == 'remark' and not (held and held[1]) then return {'conflict', name} end
   sums[i] = sum
 end

@@ -49,13 +49,14 @@ func TestEdited(t *testing.T) {
 		update := create("a", "3")
 		update.Action, update.If = store.Update, before.Token
 		err := target.Apply(t.Context(), batch(update))
-		if passes := c.ours && c.same; passes && err != nil || !passes && !errors.Is(err, store.ErrConflict) {
+		if passes := c.same; passes && err != nil || !passes && !errors.Is(err, store.ErrConflict) {
 			t.Errorf("%s: Apply = %v", what, err)
 		}
 		if !c.ours {
-			update.If = after.Token
-			if err := target.Apply(t.Context(), batch(update)); !errors.Is(err, store.ErrConflict) {
-				t.Errorf("%s: what bears no mark is overwritten: %v", what, err)
+			after = item(t, target, "a")
+			gone := store.Change{Action: store.Delete, Key: "a", If: after.Token}
+			if err := target.Apply(t.Context(), batch(gone)); after.Meta == (store.Meta{}) && !errors.Is(err, store.ErrConflict) {
+				t.Errorf("%s: what bears no mark is deleted: %v", what, err)
 			}
 			continue
 		}
@@ -68,6 +69,32 @@ func TestEdited(t *testing.T) {
 		}
 	}
 	if got := s.Do(t, "HGET", name, "rollout"); got != "50%" && got != "" {
+		t.Errorf("their field is %q", got)
+	}
+}
+
+// TestAdopted: an entry of somebody else's becomes ours if the reconciler decides so, with its value or ours.
+func TestAdopted(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	target := open(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)})
+	const prefix = "lcm:{acme-corp/platform/chat/production}/"
+	apply(t, target)
+	s.Do(t, "HSET", prefix+"equal", "value", "1", "theirs", "x")
+	s.Do(t, "HSET", prefix+"other", "value", "0", "theirs", "x")
+	s.Do(t, "SET", prefix+"string", "1")
+	equal, other, text := create("equal", ""), create("other", "1"), create("string", "1")
+	equal.Action, equal.Value, equal.If = store.Remark, nil, item(t, target, "equal").Token
+	other.Action, other.If = store.Update, item(t, target, "other").Token
+	text.Action, text.If = store.Update, item(t, target, "string").Token
+	if err := target.Apply(t.Context(), batch(equal, text)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("what is no hash becomes ours: %v", err)
+	}
+	apply(t, target, equal, other)
+	whole, err := store.ReadWhole(t.Context(), target, production)
+	if err != nil || string(whole.Entries["equal"].Value) != "1" || string(whole.Entries["other"].Value) != "1" || len(whole.Entries) != 2 {
+		t.Errorf("readers see %+v, %v", whole, err)
+	}
+	if got := s.Do(t, "HGET", prefix+"other", "theirs"); got != "x" {
 		t.Errorf("their field is %q", got)
 	}
 }
