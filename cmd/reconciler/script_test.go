@@ -131,7 +131,7 @@ func copyMissing(from, to string) error {
 // expandFiles replaces ${NAME} of the keys in the files of a script, which testscript does not do.
 func expandFiles(dir string, env *testscript.Env) error {
 	var pairs []string
-	for _, name := range append([]string{"recipient", "VAULT", "vault_role", "mount", "REDIS"}, people...) {
+	for _, name := range append([]string{"recipient", "VAULT", "vault_role", "mount", "REDIS", "ETCD"}, people...) {
 		pairs = append(pairs, "${"+name+"}", env.Getenv(name))
 	}
 	r := strings.NewReplacer(pairs...)

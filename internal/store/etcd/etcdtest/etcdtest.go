@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -34,6 +35,10 @@ type Cluster struct {
 	RootPassword string // of the user root; empty: nobody need log in
 
 	options Options
+	t       testing.TB // of Start
+
+	mu  sync.Mutex
+	api *clientv3.Client // of operator; nil: not made yet
 }
 
 // Start runs an etcd until the test ends. Where none can be built, it skips the test; with CI set in the
@@ -41,7 +46,7 @@ type Cluster struct {
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	program := nestedtest.Build(t, "internal/store/etcd/etcdd")
-	c := &Cluster{options: o}
+	c := &Cluster{options: o, t: t}
 	if o.TLS {
 		c.Certificates = newCertificates(t)
 	}
