@@ -1,7 +1,9 @@
 package file
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -18,27 +20,40 @@ func rig(t *testing.T) storetest.Rig {
 	var stranger atomic.Bool
 	s.change = func(_ string, make func() error) error {
 		return seam.Do(func() error {
-			if stranger.Load() {
+			if stranger.Load() && os.Getuid() == 0 {
 				return asStranger(make)
 			}
 			return make()
 		})
 	}
+	lose := func(lost bool, mode fs.FileMode) func(t *testing.T) {
+		return func(t *testing.T) {
+			stranger.Store(lost)
+			setModes(t, disk.Dir, mode)
+		}
+	}
 	return storetest.Rig{Target: s, Intercept: seam.Intercept, Faults: []storetest.Fault{
 		{Name: "disk full", Strike: func(t *testing.T) { disk.Fill(t, 0) }, Mend: disk.Free},
-		{
-			Name:   "permission lost",
-			Strike: func(*testing.T) { stranger.Store(true) },
-			Mend:   func(*testing.T) { stranger.Store(false) },
-		},
+		{Name: "permission lost", Strike: lose(true, 0o555), Mend: lose(false, 0o755)},
 	}}
 }
 
-// asStranger makes a change as a user who may read the files and not write them.
-func asStranger(make func() error) error {
-	if os.Getuid() != 0 {
-		return syscall.EACCES // nobody but root can be another user
+// setModes gives every folder a mode; that is what stops a user who is not root.
+func setModes(t *testing.T, dir string, mode fs.FileMode) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = os.Chmod(name, mode)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
+}
+
+// asStranger makes a change as nobody in place of root, whom no mode stops.
+func asStranger(make func() error) error {
 	const nobody = 65534
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
