@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
@@ -12,28 +11,6 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
-
-// attribution is who is behind a version, as far as that can be known from a clone.
-type attribution struct {
-	Believed  bool         `json:"believed"` // by the policy of the commit before it, or from the introduction on
-	By        string       `json:"by"`       // in words: by what it is somebody's; "" unless believed
-	Signer    string       `json:"signer,omitempty"`
-	Approvers []string     `json:"approvers"`         // those besides the signer who consented to what changed the address
-	Refused   *refusalJSON `json:"refused,omitempty"` // why it is not believed
-	Reason    string       `json:"reason,omitempty"`  // why nobody can say
-}
-
-func (a attribution) text(author string) string {
-	switch {
-	case a.Refused != nil:
-		return printable(author) + " (not believed: " + a.Refused.Rule + ")"
-	case !a.Believed:
-		return printable(author) + " (" + a.Reason + ")"
-	case len(a.Approvers) > 0:
-		return a.By + ", approved by " + strings.Join(a.Approvers, ", ")
-	}
-	return a.By
-}
 
 // jury judges the commits behind versions.
 type jury struct {
@@ -76,9 +53,9 @@ func asError(reason string) error {
 }
 
 // on tells who is behind a commit.
-func (j *jury) on(ctx context.Context, c *gitrepo.Commit, kind lcm.Kind) (attribution, error) {
-	nobody := func(reason string) (attribution, error) {
-		return attribution{Approvers: []string{}, Reason: reason}, nil
+func (j *jury) on(ctx context.Context, c *gitrepo.Commit, kind lcm.Kind) (history.Attribution, error) {
+	nobody := func(reason string) (history.Attribution, error) {
+		return history.Attribution{Approvers: []string{}, Reason: reason}, nil
 	}
 	switch s, ok := j.steps[c.ID]; {
 	case ok:
@@ -92,18 +69,18 @@ func (j *jury) on(ctx context.Context, c *gitrepo.Commit, kind lcm.Kind) (attrib
 	}
 	cfg, reason, err := j.config(c.Parents[0])
 	if err != nil || reason != "" {
-		return attribution{Approvers: []string{}, Reason: reason}, err
+		return history.Attribution{Approvers: []string{}, Reason: reason}, err
 	}
 	if j.first == "" {
 		if j.first, err = firstOf(j.repo, c.ID); err != nil {
-			return attribution{}, err
+			return history.Attribution{}, err
 		}
 	}
 	v, err := judgeAlone(ctx, j.repo, cfg, j.first, c.Parents[0], c.ID)
 	if refusal := new(trust.Refusal); errors.As(err, &refusal) {
 		return refused(refusal), nil
 	} else if err != nil {
-		return attribution{}, err
+		return history.Attribution{}, err
 	}
 	return j.credit(v.Steps()[0], kind), nil
 }
@@ -130,9 +107,8 @@ func firstOf(repo *gitrepo.Repo, rev lcm.Revision) (lcm.Revision, error) {
 	}
 }
 
-func refused(r *trust.Refusal) attribution {
-	why := refusalOf(r)
-	return attribution{Approvers: []string{}, Refused: &why}
+func refused(r *trust.Refusal) history.Attribution {
+	return history.Attribution{Approvers: []string{}, Refused: &history.Refusal{Commit: r.Commit, Path: r.Path, Rule: r.Rule, Reason: r.Reason}}
 }
 
 // config judges what comes after a revision; reason says why nobody can.
@@ -151,8 +127,8 @@ func (j *jury) config(from lcm.Revision) (cfg trust.Config, reason string, err e
 }
 
 // credit names who consented to the changes that concern the address.
-func (j *jury) credit(s trust.Step, kind lcm.Kind) attribution {
-	a := attribution{Believed: true, By: s.By(), Signer: s.Signer}
+func (j *jury) credit(s trust.Step, kind lcm.Kind) history.Attribution {
+	a := history.Attribution{Believed: true, By: s.By(), Signer: s.Signer}
 	known := false
 	for _, c := range s.Consented() {
 		prompt := kind == lcm.KindPromptTemplate || kind == ""

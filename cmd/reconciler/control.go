@@ -20,8 +20,8 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// While the daemon runs it holds the state and embedded targets, which one process has at a time. So it makes plans
-// for its operator itself, asked over a socket beside the state that only its own user may use.
+// While the daemon runs it holds the state and embedded targets, which one process has at a time. So it does what its
+// operator asks itself, over a socket beside the state that only its own user may use.
 
 // control is where a daemon is asked.
 func (c *daemonConfig) control() string { return c.beside("control-" + c.Repository.Name + ".sock") }
@@ -47,6 +47,7 @@ func (a *app) answering(ctx context.Context, c *daemonConfig, log *slog.Logger) 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /plan", a.answerPlan)
 	mux.HandleFunc("GET /status", a.answerStatus)
+	mux.HandleFunc("GET /history", a.answerHistory)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
@@ -147,9 +148,13 @@ func askDaemon(ctx context.Context, c *daemonConfig, method, what string, form u
 
 // planOfDaemon has the running daemon make the plan; errNoDaemon if there is none.
 func (c *cli) planOfDaemon(ctx context.Context, cfg *daemonConfig, o reconcile.Options) error {
+	return c.asked(ctx, cfg, http.MethodPost, "plan", url.Values{"format": {c.format}, "revision": {string(o.Revision)}, "colour": {strconv.FormatBool(c.colour)}})
+}
+
+// asked has the running daemon do what a command does, and ends as it does.
+func (c *cli) asked(ctx context.Context, cfg *daemonConfig, method, what string, form url.Values) error {
 	var a answer
-	form := url.Values{"format": {c.format}, "revision": {string(o.Revision)}, "colour": {strconv.FormatBool(c.colour)}}
-	if err := askDaemon(ctx, cfg, http.MethodPost, "plan", form, &a); err != nil {
+	if err := askDaemon(ctx, cfg, method, what, form, &a); err != nil {
 		return err
 	}
 	_, err := io.WriteString(c.stdout, a.Stdout)

@@ -44,9 +44,30 @@ func Of(ctx context.Context, repo *gitrepo.Repo, a lcm.Address, from, to lcm.Rev
 	if err != nil {
 		return nil, err
 	}
+	slices.Reverse(commits)
+	return through(ctx, repo, a, commits)
+}
+
+// Through lists the versions of an address at some revisions, oldest first, of which each is compared with the one before.
+func Through(ctx context.Context, repo *gitrepo.Repo, a lcm.Address, revs []lcm.Revision) ([]Version, error) {
+	commits := make([]*gitrepo.Commit, len(revs))
+	for i, rev := range revs {
+		c, err := repo.Commit(rev)
+		if err != nil {
+			return nil, err
+		}
+		commits[i] = slim(c)
+	}
+	return through(ctx, repo, a, commits)
+}
+
+func through(ctx context.Context, repo *gitrepo.Repo, a lcm.Address, commits []*gitrepo.Commit) ([]Version, error) {
 	l := line{sums: map[[sha256.Size]byte]uint64{}}
 	var look glance
-	for _, c := range slices.Backward(commits) {
+	for _, c := range commits {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		fsys := repo.TreeOf(c)
 		settings := look.settings(fsys)
 		if settings == nil {
@@ -56,7 +77,7 @@ func Of(ctx context.Context, repo *gitrepo.Repo, a lcm.Address, from, to lcm.Rev
 			return nil, err
 		}
 	}
-	return l.versions, ctx.Err()
+	return l.versions, nil
 }
 
 // touching lists the commits, newest first, in which the service's folder or lcm.yaml differ from the commit before,
