@@ -111,6 +111,16 @@ func TestHostileServer(t *testing.T) {
 	}
 }
 
+// TestPlaintextElsewhere: what a Sentinel or a node names is not connected to in the clear either.
+func TestPlaintextElsewhere(t *testing.T) {
+	c := Config{Sentinel: Sentinel{Master: "m", Addresses: []string{"127.0.0.1:1"}}}
+	for _, address := range []string{"192.0.2.1:6379", "redis.example.com:6379"} {
+		if _, err := c.dial(t.Context(), address, &net.Dialer{}, nil, false); err == nil || !strings.Contains(err.Error(), "in the clear") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
 // listen answers each connection by f, and closes it.
 func listen(t *testing.T, f func(net.Conn)) string {
 	t.Helper()

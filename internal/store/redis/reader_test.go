@@ -2,11 +2,13 @@ package redis_test
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/redis"
 	"github.com/llm-config-manager/lcm/internal/store/redis/redistest"
 )
@@ -31,6 +33,56 @@ func TestPage(t *testing.T) {
 	if !strings.Contains(page(t), "    "+line+"\n") {
 		t.Errorf("docs/targets/redis.md does not have the line %q", line)
 	}
+}
+
+// TestLeastPrivilege: without any one of the commands that user.acl grants, something fails. Those that only
+// Sentinels, a Cluster and a confirmation need are asked for by their own tests; ping keeps connections.
+func TestLeastPrivilege(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	acl, err := os.ReadFile("user.acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range strings.Fields(string(acl)) {
+		command, granted := strings.CutPrefix(word, "+")
+		if !granted || strings.HasPrefix(command, "cluster|") || command == "role" || command == "wait" || command == "ping" {
+			continue
+		}
+		s.Do(t, "FLUSHALL")
+		s.Do(t, "SCRIPT", "FLUSH")
+		s.Do(t, "ACL", "SETUSER", "lcm", "-"+command)
+		err := everything(t, open(t, redis.Config{Address: s.Address, Database: 1, Login: login(), TLS: tlsOf(s)}), s)
+		if err == nil {
+			t.Errorf("without %s everything can be done: it need not be granted", command)
+		}
+		s.Do(t, "ACL", "SETUSER", "lcm", word)
+		if err := everything(t, open(t, redis.Config{Address: s.Address, Database: 1, Login: login(), TLS: tlsOf(s)}), s); err != nil {
+			t.Fatalf("with all of it: %v", err)
+		}
+	}
+}
+
+// everything does all that a target does.
+func everything(t *testing.T, target *redis.Target, s *redistest.Server) error {
+	s.Do(t, "-n", "1", "FLUSHDB")
+	if err := target.Apply(t.Context(), batch(create("a", "1"), create("b", "1"))); err != nil {
+		return err
+	}
+	s.Do(t, "-n", "1", "HSET", "lcm:{acme-corp/platform/chat/production}/foreign", "theirs", "1")
+	l, err := target.List(t.Context(), production)
+	if err != nil {
+		return err
+	}
+	gone := store.Change{Action: store.Delete, Key: "a", If: l.Items[0].Token}
+	remarked := store.Change{Action: store.Remark, Key: "b", If: l.Items[1].Token, Meta: meta("b")}
+	if err := target.Apply(t.Context(), batch(gone, remarked)); err != nil {
+		return err
+	}
+	_, errMarker := target.Marker(t.Context(), production)
+	_, errNamespaces := target.Namespaces(t.Context(), []string{"*"})
+	_, errHolds := target.Holds(t.Context(), production, "b", []byte("1"))
+	_, errWhole := target.Whole(t.Context(), production)
+	return errors.Join(errMarker, errNamespaces, errHolds, errWhole)
 }
 
 // TestReader: an application with the rights that the page gives it reads as the page says, and may do nothing else.
