@@ -58,7 +58,7 @@ func newClient(c Config) (*client, error) {
 		MaxCallRecvMsgSize:   max(minReceive, int(2*c.MaxRequestBytes)+messageSlack), // a value and its mark
 		MaxUnaryRetries:      2,                                                      // the second is for a login that has run out
 		Logger:               zap.NewNop(),
-		DialOptions:          dialOptions(c.Timeout),
+		DialOptions:          dialOptions(c),
 	}}
 	if c.Username != "" {
 		e.login = c.password
@@ -68,18 +68,22 @@ func newClient(c Config) (*client, error) {
 
 // dialOptions make a connection that fails when it can't be made, with the cause, and that is soon made again: the
 // client would wait for the time limit, and up to two minutes between its attempts.
-func dialOptions(timeout time.Duration) []grpc.DialOption {
+func dialOptions(c Config) []grpc.DialOption {
 	failFast := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		return invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
 	}
-	return []grpc.DialOption{
+	options := []grpc.DialOption{
 		grpc.WithUserAgent("lcm-reconciler"),
 		grpc.WithChainUnaryInterceptor(failFast),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
-			MinConnectTimeout: timeout,
+			MinConnectTimeout: c.Timeout,
 		}),
 	}
+	if c.TLS != nil && c.TLS.ServerName != "" { // of tls.Config it is not taken
+		options = append(options, grpc.WithAuthority(c.TLS.ServerName))
+	}
+	return options
 }
 
 // connected returns the connection, which is made, and logged in for, if there is none. Only a login asks

@@ -31,7 +31,7 @@ var meanings = []struct {
 	{[]error{rpctypes.ErrTimeout, rpctypes.ErrTimeoutDueToConnectionLost, rpctypes.ErrTimeoutWaitAppliedIndex, rpctypes.ErrStopped},
 		fmt.Errorf("%w: it gave the request up: its members are too slow, stopping, or can't reach each other", errConnection)},
 	{[]error{rpctypes.ErrAuthFailed}, errLogin},
-	{[]error{rpctypes.ErrUserEmpty}, errors.New("etcd: it demands a login: configure auth, or a client certificate whose common name is a user of it")},
+	{[]error{rpctypes.ErrUserEmpty}, errors.New("etcd: it demands a login: configure login, or a client certificate whose common name is a user of it")},
 	{[]error{rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision}, errors.New("etcd: the login has run out and could not be renewed: users or roles are being changed just now")},
 	{[]error{rpctypes.ErrPermissionDenied}, errors.New("etcd: permission denied: the role of the user must grant readwrite on the prefix")},
 	{[]error{rpctypes.ErrNoSpace}, errors.New("etcd: its space quota is used up (alarm NOSPACE), so it takes no writes: compact, defragment, then etcdctl alarm disarm")},
