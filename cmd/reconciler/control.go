@@ -83,7 +83,8 @@ func (a *app) answerPlan(w http.ResponseWriter, r *http.Request) {
 	var out, errs bytes.Buffer
 	colour, _ := strconv.ParseBool(r.FormValue("colour"))
 	c := &cli{stdout: &out, stderr: &errs, format: r.FormValue("format"), colour: colour}
-	o := reconcile.Options{DryRun: true}
+	drift, _ := strconv.ParseBool(r.FormValue("drift"))
+	o := reconcile.Options{DryRun: true, Everything: drift}
 	err := c.checkFormat()
 	if rev := r.FormValue("revision"); err == nil && rev != "" {
 		if o.Revision = lcm.Revision(rev); !lcm.ValidRevision(rev) {
@@ -148,7 +149,8 @@ func askDaemon(ctx context.Context, c *daemonConfig, method, what string, form u
 
 // planOfDaemon has the running daemon make the plan; errNoDaemon if there is none.
 func (c *cli) planOfDaemon(ctx context.Context, cfg *daemonConfig, o reconcile.Options) error {
-	return c.asked(ctx, cfg, http.MethodPost, "plan", url.Values{"format": {c.format}, "revision": {string(o.Revision)}, "colour": {strconv.FormatBool(c.colour)}})
+	return c.asked(ctx, cfg, http.MethodPost, "plan", url.Values{"format": {c.format}, "revision": {string(o.Revision)},
+		"colour": {strconv.FormatBool(c.colour)}, "drift": {strconv.FormatBool(o.Everything)}})
 }
 
 // asked has the running daemon do what a command does, and ends as it does.
