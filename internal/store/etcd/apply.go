@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/store"
@@ -13,7 +14,8 @@ import (
 
 // Apply carries out a batch, in one transaction if it is within the limits, which compares all tokens and sets
 // the marker. A larger batch is compared first, so that a conflict that was there at the start leaves everything
-// as it was; then the marker is set to writing, and each further transaction compares its own tokens.
+// as it was; then the marker is set to writing, then the parts are written, several at a time, each of which compares
+// its own tokens; and the last part sets the marker.
 //
 // Every transaction demands that the marker is the one that was read or set before. So a write that nobody waits
 // for any more, and that etcd carries out late, or twice, does nothing once a later one was made.
@@ -26,24 +28,34 @@ func (t *Target) Apply(ctx context.Context, b store.Batch) error {
 		return err
 	}
 	w := writer{t, b.Namespace, 0}
-	if len(parts) == 1 {
-		err = w.begin(ctx)
-	} else {
-		err = w.announce(ctx, b)
-	}
-	for i, p := range parts {
-		if err != nil {
-			break
-		}
-		if i == len(parts)-1 {
-			p.add(w.set(b.Marker))
-		}
-		err = w.commit(ctx, p)
-	}
-	if err != nil {
+	if err := w.write(ctx, b, parts); err != nil {
 		return fmt.Errorf("writing %s: %w", b.Namespace, err)
 	}
 	return nil
+}
+
+// parallel is how many transactions of one batch are under way at a time.
+const parallel = 8
+
+func (w *writer) write(ctx context.Context, b store.Batch, parts []part) error {
+	last := len(parts) - 1
+	if last == 0 {
+		if err := w.begin(ctx); err != nil {
+			return err
+		}
+	} else if err := w.announce(ctx, b); err != nil {
+		return err
+	}
+	g, between := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, p := range parts[:last] {
+		g.Go(func() error { return w.commit(between, p) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	parts[last].add(w.set(b.Marker))
+	return w.commit(ctx, parts[last])
 }
 
 // writer makes the transactions of one batch.

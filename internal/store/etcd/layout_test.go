@@ -185,7 +185,7 @@ func TestTransactions(t *testing.T) {
 	steps(1, all...)
 	steps(1)
 	f.ns = space(t)
-	steps(3, many(64)...) // writing, 63, and one with the marker
+	steps(3, many(64)...) // writing; 63; and one with the marker
 	f.ns = space(t)
 	half := `"` + strings.Repeat("x", 700<<10) + `"`
 	steps(1, create("a", half), create("b", half))
