@@ -155,6 +155,38 @@ func TestLimits(t *testing.T) {
 	expectSays(t, err, "more than 100 bytes of values")
 }
 
+// TestLarge: a namespace of many entries is made, changed and taken away in one step each.
+func TestLarge(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	target := open(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)})
+	var all []store.Change
+	for i := range 5000 {
+		all = append(all, create(fmt.Sprint("k", i), fmt.Sprint(i)))
+	}
+	apply(t, target, all...)
+	for _, action := range []store.Action{store.Update, store.Remark, store.Delete} {
+		items := list(t, target).Items
+		if len(items) != len(all) {
+			t.Fatalf("before %s: %d entries", action, len(items))
+		}
+		for i, item := range items {
+			all[i] = create(item.Key, "2")
+			all[i].Action, all[i].If = action, item.Token
+			if action != store.Update {
+				all[i].Value = nil
+			}
+		}
+		apply(t, target, all...)
+	}
+	if got := s.Do(t, "DBSIZE"); got != "1" {
+		t.Errorf("%s names are left, want the marker's", got)
+	}
+	for i := range 50_001 {
+		all = append(all[:i], create(fmt.Sprint("k", i), "1"))
+	}
+	expectSays(t, target.Apply(t.Context(), batch(all...)), "more than 50000 changes")
+}
+
 // TestOutOfMemory: what only deletes passes where memory is full.
 func TestOutOfMemory(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})

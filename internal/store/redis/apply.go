@@ -55,6 +55,9 @@ func deletesOnly(b store.Batch) bool {
 	return len(b.Changes) > 0
 }
 
+// maxChanges is how many changes one batch may have: Redis takes a command of at most 1,048,576 words.
+const maxChanges = 50_000
+
 // arguments are those of apply.lua.
 func (t *Target) arguments(b store.Batch) (keys, args []string, err error) {
 	marker, err := encode(b.Marker)
@@ -66,6 +69,9 @@ func (t *Target) arguments(b store.Batch) (keys, args []string, err error) {
 		return nil, nil, err
 	}
 	keys, args = headOf(b.Namespace), []string{Channel, message, marker, rand.Text()}
+	if len(b.Changes) > maxChanges {
+		return nil, nil, fmt.Errorf("redis: more than %d changes are more than Redis takes in one command: divide the service", maxChanges)
+	}
 	size := int64(0)
 	for _, c := range b.Changes {
 		if c.Action != store.Delete && c.Meta == (store.Meta{}) {

@@ -3,12 +3,10 @@
 local prefix = table.remove(ARGV, 1)
 local answer = {text(KEYS[1])}
 for _, name in ipairs(members(KEYS[2])) do
-  if redis.call('TYPE', prefix .. name).ok == 'hash' then
-    local held = redis.call('HMGET', prefix .. name, unpack(ARGV))
-    if held[1] then
-      for i = 2, #ARGV do held[i] = held[i] or '' end
-      answer[#answer + 1] = {name, held}
-    end
+  local held = redis.pcall('HMGET', prefix .. name, unpack(ARGV)) -- an error for what is no hash
+  if held[1] then
+    for i = 2, #ARGV do held[i] = held[i] or '' end
+    answer[#answer + 1] = {name, held}
   end
 end
 return answer
