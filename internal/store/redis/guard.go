@@ -93,28 +93,32 @@ func (f *frames) scan(p []byte) error {
 			}
 			continue
 		}
-		i := bytes.IndexByte(p, '\n')
-		whole := i >= 0
-		if !whole {
-			i = len(p) - 1
+		line, rest, whole := bytes.Cut(p, []byte{'\n'})
+		p = rest
+		if !whole || len(f.line) > 0 { // it goes on, or has begun, in another piece
+			f.line = append(f.line, line...)
+			line = f.line
 		}
-		f.line = append(f.line, p[:i+1]...)
-		p = p[i+1:]
-		if len(f.line) > maxLine {
+		if len(line) > maxLine {
 			return errTooLarge
 		}
 		if whole {
-			if err := f.header(f.line); err != nil {
+			f.line = f.line[:0]
+			if err := f.header(line); err != nil {
 				return err
 			}
-			f.line = f.line[:0]
 		}
 	}
 	return nil
 }
 
-// header takes one line: a value of its own, or the length of what follows.
+// header takes one line: a value of its own, or the length of what follows. It is strict where the client
+// just counts bytes, so that the two never disagree about where a frame ends.
 func (f *frames) header(line []byte) error {
+	line, ended := bytes.CutSuffix(line, []byte{'\r'})
+	if !ended || len(line) == 0 || line[0] == '_' && len(line) != 1 || line[0] == '#' && len(line) != 2 {
+		return errAnswer
+	}
 	if len(f.open) == 0 {
 		f.open, f.push = append(f.open, 1), line[0] == '>'
 	}
@@ -165,7 +169,7 @@ func (f *frames) then(next func() error) error {
 
 // length reads a length: -1 for a null. What is longer than any limit is not added up.
 func (f *frames) length(line []byte) (int64, error) {
-	n, err := strconv.ParseInt(string(bytes.TrimRight(line[1:], "\r\n")), 10, 64)
+	n, err := strconv.ParseInt(string(line[1:]), 10, 64)
 	switch {
 	case err != nil || n < -1 || n == -1 && line[0] != '$' && line[0] != '*':
 		return 0, errAnswer

@@ -49,6 +49,11 @@ func TestFrames(t *testing.T) {
 		"streamed":         {"$?\r\n", 0, errAnswer},
 		"another protocol": {"HTTP/1.1 400 Bad Request\r\n", 0, errAnswer},
 		"no line":          {"\n", 0, errAnswer},
+		"empty line":       {"\r\n", 0, errAnswer},
+		"only a newline":   {"$51\n", 0, errAnswer},
+		"null with more":   {"_x\r\n", 0, errAnswer},
+		"bool with more":   {"#tt\r\n", 0, errAnswer},
+		"set of null":      {"~-1\r\n", 0, errAnswer},
 	} {
 		limit := int64(1000)
 		if name == "line without end" {
