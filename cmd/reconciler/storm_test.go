@@ -22,7 +22,7 @@ import (
 )
 
 // TestStorm kills the running daemon 300 times, at moments by chance, while commits arrive and each target fails at
-// random: a Vault whose requests are lost, refused, or done and not answered; a Redis whose connections break; a full disk
+// random: a Vault whose requests are lost, refused, or done and not answered; a Redis and an etcd whose connections break; an etcd that is killed; a full disk
 // below the files; a table that another process holds. Whatever a reader of the files sees meanwhile is of one commit.
 // Afterwards the daemon is left alone, and without any help
 //
@@ -67,7 +67,7 @@ func fromEnv(name string, otherwise int) int {
 }
 
 // The services of the storm, by the target that their documents go to. Secrets go to the Vault.
-var stormServices = map[string]string{"api": "redis", "web": "files", "jobs": "table"}
+var stormServices = map[string]string{"api": "redis", "web": "files", "jobs": "table", "batch": "etcd"}
 
 const stormKeys = 5
 

@@ -26,6 +26,8 @@ import (
 	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/bolt"
+	"github.com/llm-config-manager/lcm/internal/store/etcd"
+	"github.com/llm-config-manager/lcm/internal/store/etcd/etcdtest"
 	"github.com/llm-config-manager/lcm/internal/store/file"
 	"github.com/llm-config-manager/lcm/internal/store/redis"
 	"github.com/llm-config-manager/lcm/internal/store/redis/redistest"
@@ -34,7 +36,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/store/vault/vaulttest"
 )
 
-// storm is a desk, a daemon's configuration, and four targets that fail on demand.
+// storm is a desk, a daemon's configuration, and five targets that fail on demand.
 type storm struct {
 	*desk
 	chance *rand.Rand
@@ -47,6 +49,8 @@ type storm struct {
 	dead  atomic.Bool // the process that sends requests was killed
 	redis *redistest.Server
 	proxy *breaker
+	etcd  *etcdtest.Cluster
+	wire  *breaker
 	disk  *storetest.Disk // nil: none can be made here, and it is the rights to the folder that get lost
 	files string
 
@@ -70,12 +74,15 @@ func newStorm(t *testing.T, chance *rand.Rand) *storm {
 	s := &storm{desk: newDesk(t, "testdata/storm-base"), chance: chance, vault: vaulttest.Start(t), redis: redistest.Start(t, redistest.Options{Plain: true}),
 		want: map[lcm.Address]int{}, had: map[lcm.Address][]int{}, changes: map[lcm.Address]int{}, by: map[valueAt][]lcm.Revision{}, seen: map[string]bool{}}
 	s.mount, s.gate, s.proxy = s.vault.Mount(t), startGate(t, s.vault.Address), newBreaker(t, s.redis.Address)
+	s.etcd = etcdtest.Start(t, etcdtest.Options{})
+	s.wire = newBreaker(t, strings.TrimPrefix(s.etcd.Endpoints()[0], "http://"))
 	s.makeFolder()
 	s.write("vault-token", s.vault.RootToken)
 	s.write("redis-password", redistest.Password)
 	s.config = s.daemon("daemon", map[string]string{
 		"vault": fmt.Sprintf("{type: vault, address: %q, mount: %s, auth: {token: {file: ../vault-token}}}", s.gate.URL, s.mount),
 		"redis": fmt.Sprintf("{type: redis, server: %q, allowPlaintext: true, login: {username: %s, password: {file: ../redis-password}}}", s.proxy.Addr(), redistest.Username),
+		"etcd":  fmt.Sprintf("{type: etcd, endpoints: [%q]}", "http://"+s.wire.Addr().String()),
 		"files": fmt.Sprintf("{type: file, path: %q}", s.files),
 		"table": "{type: bolt, path: table.db}",
 	})
@@ -119,6 +126,7 @@ func (s *storm) first() {
 	s.check(os.WriteFile(filepath.Join(s.files, stormSpace("web").String(), "theirs.json"), []byte(`"theirs"`), 0o600))
 	_, err := s.redis.CLI("HSET", "lcm:{"+stormSpace("api").String()+"}/theirs", "value", "theirs").Output()
 	s.check(err)
+	s.check(s.etcd.Put(s.t.Context(), "/lcm/"+stormSpace("batch").String()+"/theirs", `"theirs"`))
 	s.others = s.theirs()
 }
 
@@ -131,7 +139,9 @@ func (s *storm) theirs() map[string]string {
 	s.check(err)
 	r, err := s.redis.CLI("HGETALL", "lcm:{"+stormSpace("api").String()+"}/theirs").Output()
 	s.check(err)
-	return map[string]string{"vault": string(text), "files": string(f), "redis": string(r)}
+	e, err := s.etcd.Get(s.t.Context(), "/lcm/"+stormSpace("batch").String()+"/theirs")
+	s.check(err)
+	return map[string]string{"vault": string(text), "files": string(f), "redis": string(r), "etcd": e}
 }
 
 // breakSome has some of the targets fail until mend is called; the Vault's part is in moment.
@@ -140,6 +150,13 @@ func (s *storm) breakSome() (mend func()) {
 	if s.chance.IntN(3) == 0 {
 		s.proxy.set(1 + s.chance.IntN(6000))
 		undo = append(undo, func() { s.proxy.set(0) })
+	}
+	if s.chance.IntN(3) == 0 {
+		s.wire.set(1 + s.chance.IntN(12_000))
+		undo = append(undo, func() { s.wire.set(0) })
+	}
+	if s.chance.IntN(6) == 0 {
+		undo = append(undo, s.killEtcd(time.Duration(s.chance.Int64N(int64(s.whole)))))
 	}
 	if s.chance.IntN(4) == 0 {
 		undo = append(undo, s.fillFolder())
@@ -152,6 +169,13 @@ func (s *storm) breakSome() (mend func()) {
 			f()
 		}
 	}
+}
+
+// killEtcd kills the etcd after a while. It is there again when the daemon is killed.
+func (s *storm) killEtcd(after time.Duration) (mend func()) {
+	done := make(chan struct{})
+	time.AfterFunc(after, func() { s.etcd.Members[0].Kill(s.t); close(done) })
+	return func() { <-done; s.etcd.Members[0].Restart(s.t) }
 }
 
 func (s *storm) fillFolder() (mend func()) {
@@ -223,6 +247,8 @@ func (s *storm) targets() map[string]store.Target {
 	open("vault", v, err)
 	r, err := redis.New(redis.Config{Address: s.redis.Address, AllowPlaintext: true, Login: redis.Login{Username: redistest.Username, Password: redistest.Password}})
 	open("redis", r, err)
+	e, err := etcd.New(etcd.Config{Endpoints: s.etcd.Endpoints()})
+	open("etcd", e, err)
 	f, err := file.New(file.Config{Path: s.files})
 	open("files", f, err)
 	b, err := bolt.New(bolt.Config{Path: s.path("daemon/table.db"), SealKey: key.Derive(masterkey.SealBolt)})
@@ -344,7 +370,9 @@ func (s *storm) idle() {
 		s.check(err)
 		files, err := digestOf(s.files, s.path("daemon/table.db"))
 		s.check(err)
-		return string(redis) + files
+		revision, err := s.etcd.Revision(s.t.Context())
+		s.check(err)
+		return fmt.Sprint(string(redis), files, revision)
 	}
 	before := sum()
 	out := s.must(0, "once", "--drift", "--config", s.config).stdout
