@@ -21,7 +21,6 @@ import (
 	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/bolt"
 	"github.com/llm-config-manager/lcm/internal/store/file"
-	"github.com/llm-config-manager/lcm/internal/store/vault"
 )
 
 // app is the daemon, wired. close undoes what open did, in reverse.
@@ -206,22 +205,7 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 	case "redis":
 		return openRedis(t)
 	case "vault":
-		cfg := vault.Config{Address: t.Address, Mount: t.Mount, Namespace: t.Namespace, CACertFile: t.CACertFile, TokenFile: t.Auth.Token.File,
-			AppRole: vault.AppRole{Mount: t.Auth.AppRole.Mount, RoleID: t.Auth.AppRole.RoleID, SecretIDFile: t.Auth.AppRole.SecretIDFile}, Kubernetes: t.Auth.Kubernetes.vault(), JWT: t.Auth.JWT.vault()}
-		if env := t.Auth.Token.Env; env != "" {
-			if cfg.Token = os.Getenv(env); cfg.Token == "" {
-				return nil, configErrorf("the token is to come from the environment variable %s, which is not set", env)
-			}
-		}
-		v, err := vault.New(ctx, cfg)
-		if err != nil { // nothing is asked of Vault yet
-			return nil, configError{err.Error()}
-		}
-		return v, nil
+		return openVault(ctx, t)
 	}
 	return nil, configErrorf("unknown type %q", t.Type)
-}
-
-func (j jwtConfig) vault() vault.JWT {
-	return vault.JWT{Mount: j.Mount, Role: j.Role, File: j.TokenFile}
 }

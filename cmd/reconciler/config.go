@@ -93,27 +93,9 @@ type targetConfig struct {
 	Timeout           string             `json:"timeout"`
 	etcdConfig
 	redisConfig
-	Auth struct {
-		Token struct {
-			File string `json:"file"`
-			Env  string `json:"env"`
-		} `json:"token"`
-		AppRole struct {
-			Mount        string `json:"mount"`
-			RoleID       string `json:"roleId"`
-			SecretIDFile string `json:"secretIdFile"`
-		} `json:"approle"`
-		Kubernetes jwtConfig `json:"kubernetes"`
-		JWT        jwtConfig `json:"jwt"`
-	} `json:"auth"`
+	Auth vaultAuth `json:"auth"`
 
 	ignoreDrift []lcm.Pattern
-}
-
-type jwtConfig struct {
-	Mount     string `json:"mount"`
-	Role      string `json:"role"`
-	TokenFile string `json:"tokenFile"`
 }
 
 // targetLogin is a user with a password.

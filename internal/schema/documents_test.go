@@ -210,7 +210,7 @@ targets:
   vault: {type: vault, address: "https://vault.example.com:8200", mount: secret, namespace: team, caCertFile: ca.pem, maxClassification: restricted, auth: {approle: {roleId: "${ROLE}", secretIdFile: keys/secret-id}}}
   vault2: {type: vault, address: "http://127.0.0.1:8200", auth: {token: {file: keys/token}}}
   pod: {type: vault, address: "https://vault.example.com:8200", auth: {kubernetes: {role: lcm, mount: k8s/eu, tokenFile: keys/pod}}}
-  job: {type: vault, address: "https://vault.example.com:8200", auth: {jwt: {role: lcm, mount: ci, tokenFile: keys/jwt}}}
+  job: {type: vault, address: "https://vault.example.com:8200", auth: {jwt: {role: lcm, mount: ci, tokenFile: keys/jwt}}, tls: {caCertFile: ca.pem, clientCertFile: c.pem, clientKeyFile: k.pem, serverName: vault}, timeout: 5s}
   runtime: {type: bolt, path: state/runtime.db, maxClassification: internal}
   files: {type: file, path: out}
   redis: {type: redis, server: "redis.example.com:6379", database: 2, login: {username: "${REDIS_USER}", password: {file: keys/redis}}, tls: {caCertFile: ca.pem, clientCertFile: c.pem, clientKeyFile: k.pem, serverName: redis}, durability: {fsync: true}, timeout: 3s}

@@ -255,6 +255,7 @@ var mistakes = []mistake{
 	{"Daemon", "targets.pod.auth.token = {file: x}", "targets.pod.auth.token", "conflict", "token and kubernetes exclude each other"},
 	{"Daemon", "targets.pod.auth.jwt = {role: r, tokenFile: x}", "targets.pod.auth.jwt", "conflict", "jwt and kubernetes exclude each other"},
 	{"Daemon", "targets.vault.auth.kubernetes = {role: r}", "targets.vault.auth.kubernetes", "conflict", "kubernetes and approle exclude each other"},
+	{"Daemon", "targets.job.caCertFile = ca.pem", "targets.job.caCertFile", "conflict", "keep tls.caCertFile"},
 	{"Daemon", "targets.job.auth.token = {env: X}", "targets.job.auth.token", "conflict", "token and jwt exclude each other"},
 	{"Daemon", "-targets.job.auth.jwt.tokenFile", "targets.job.auth.jwt.tokenFile", "required", ""},
 	{"Daemon", "-targets.pod.auth.kubernetes.role", "targets.pod.auth.kubernetes.role", "required", ""},
