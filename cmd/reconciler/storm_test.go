@@ -77,6 +77,13 @@ func (s *storm) change() {
 	s.commits++
 	files, touched := map[string]string{}, map[lcm.Address]bool{}
 	services := slices.Sorted(maps.Keys(stormServices))
+	if undo := s.undo; s.chance.IntN(3) == 0 { // before it was carried out, perhaps
+		for a, was := range undo {
+			s.set(files, a, was)
+			touched[a] = true
+		}
+	}
+	s.undo = map[lcm.Address]int{}
 	for range 1 + s.chance.IntN(2) {
 		ns := stormSpace(services[s.chance.IntN(len(services))])
 		for range 1 + s.chance.IntN(4) {
@@ -84,7 +91,7 @@ func (s *storm) change() {
 			if touched[a] {
 				continue
 			}
-			touched[a] = true
+			touched[a], s.undo[a] = true, s.want[a]
 			s.set(files, a, s.newValue(a))
 		}
 	}
@@ -105,7 +112,7 @@ func (s *storm) made(touched map[lcm.Address]bool) {
 // that no namespace is emptied.
 func (s *storm) newValue(a lcm.Address) int {
 	switch was := s.had[a]; {
-	case s.chance.IntN(4) == 0 && !strings.HasSuffix(a.Key, "-0"):
+	case s.chance.IntN(3) == 0 && !strings.HasSuffix(a.Key, "-0"):
 		return 0
 	case s.chance.IntN(4) == 0 && len(was) > 0:
 		return was[s.chance.IntN(len(was))]
@@ -159,33 +166,39 @@ func (s *storm) kill() string {
 func (s *storm) moment(cmd *exec.Cmd) (told func() string, most time.Duration) {
 	s.dead.Store(false)
 	var mu sync.Mutex
-	how, left, after, shaky := "after a time", -1, s.chance.IntN(2) == 0, s.chance.IntN(3) == 0
-	most = time.Duration(s.chance.Int64N(int64(s.whole + s.whole/4)))
-	if s.chance.IntN(2) == 0 {
-		left, most = s.chance.IntN(40), 2*s.whole
+	how, left, writes, shaky := "after a time", -1, s.chance.IntN(2) == 0, s.chance.IntN(3) == 0
+	most = s.whole/4 + time.Duration(s.chance.Int64N(int64(5*s.whole/4)))
+	if s.chance.IntN(3) > 0 {
+		left, most = s.chance.IntN(40), 3*s.whole
 	}
+	if writes && left > 0 {
+		left /= 4
+	}
+	when, later := s.chance.IntN(3), time.Duration(s.chance.IntN(100))*time.Millisecond
 	luck := rand.New(rand.NewPCG(s.chance.Uint64(), 1)) // requests come in any order
 	s.gate.set(func(w http.ResponseWriter, r *http.Request, forward func()) {
 		mu.Lock()
-		now, fault := left == 0, luck.IntN(60)
-		left--
+		now, fault := false, luck.IntN(60)
+		if !writes || isWrite(r) {
+			now = left == 0
+			left--
+		}
+		if now {
+			how = []string{"before a request was done", "after a request was done", "some time after a request"}[when]
+		}
 		mu.Unlock()
 		switch {
 		case s.dead.Load():
 			panic(http.ErrAbortHandler)
-		case now && !after:
+		case now && when == 0:
 			_ = cmd.Process.Kill()
-			mu.Lock()
-			how = "before a request was done"
-			mu.Unlock()
 			panic(http.ErrAbortHandler)
-		case now:
+		case now && when == 1:
 			s.unheard(r)
 			_ = cmd.Process.Kill()
-			mu.Lock()
-			how = "after a request was done"
-			mu.Unlock()
 			panic(http.ErrAbortHandler)
+		case now: // meanwhile it writes to the other targets, and records what it did
+			time.AfterFunc(later, func() { _ = cmd.Process.Kill() })
 		case shaky && fault == 0:
 			unreachable(w, r, forward)
 		case shaky && fault == 1:

@@ -58,6 +58,7 @@ type storm struct {
 	had     map[lcm.Address][]int      // what it was before
 	changes map[lcm.Address]int        // how often it became another value
 	by      map[valueAt][]lcm.Revision // the commits that gave it, or gave it again
+	undo    map[lcm.Address]int        // what the last commit took the place of
 	seen    map[string]bool            // all that the files were, by commit
 	number  int
 	commits int

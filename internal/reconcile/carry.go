@@ -62,6 +62,7 @@ type look struct {
 	owned      map[string]state.Owned // the inventory
 	cut        map[string]state.Owned // what passes intended that did not come to their end
 	unfinished bool                   // there were such passes
+	deleted    []string               // what they were to delete
 	values     bool                   // every value is compared, and not only where a mark can't be believed
 	differing  map[string]bool        // what differed the last time: compared by value in any case
 }
@@ -86,14 +87,15 @@ func (r *Reconciler) looks(j *judged, o Options) ([]look, error) {
 		}
 		differing[d.Target][d.Address.Key] = true
 	}
+	var deletes map[string][]string
 	if open != nil {
-		cut = open.Inventory
+		cut, deletes = open.Inventory, open.Deletes
 	}
 	targets := slices.Concat(slices.Collect(maps.Keys(wanted)), slices.Collect(maps.Keys(inventory)), slices.Collect(maps.Keys(cut)))
 	slices.Sort(targets)
 	var out []look
 	for _, t := range slices.Compact(targets) {
-		out = append(out, look{j.namespace, t, wanted[t], inventory[t], cut[t], open != nil, o.Everything, differing[t]})
+		out = append(out, look{j.namespace, t, wanted[t], inventory[t], cut[t], open != nil, deletes[t], o.Everything, differing[t]})
 	}
 	return out, nil
 }
@@ -173,7 +175,7 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, chunk [
 	for _, p := range plans {
 		if len(p.Held) == 0 && len(p.Batches) > 0 {
 			ready = append(ready, p)
-			intents[p.Namespace] = state.Intent{Revision: v.Revision(), At: r.Now(), Inventory: p.Inventory}
+			intents[p.Namespace] = state.Intent{Revision: v.Revision(), At: r.Now(), Inventory: p.Inventory, Deletes: p.Deletes}
 		}
 	}
 	if o.DryRun {

@@ -40,7 +40,7 @@ func (r *Reconciler) drifted(ctx context.Context, j *judged, l look, h *plan.Hol
 	for _, e := range l.wanted {
 		key := e.Address.Key
 		o, owned := l.owned[key]
-		if !owned || l.unfinished && l.cut[key].Meta != o.Meta {
+		if !owned || l.unfinished && (l.cut[key].Meta != o.Meta || slices.Contains(l.deleted, key)) {
 			continue // nothing was put there, or a pass of ours was cut off that may have done it
 		}
 		item, there := items[key]

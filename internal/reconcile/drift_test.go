@@ -239,6 +239,22 @@ func TestACutOffPassIsNoDrift(t *testing.T) {
 	}
 }
 
+// A pass deleted something and was cut off, a later one wanted it back and was cut off too: it is gone, and that was us.
+func TestWhatCutOffPassesDeletedIsNoDrift(t *testing.T) {
+	w := newWorld(t, map[string]string{dev + "a.yaml": config("one"), dev + "b.yaml": config("one")})
+	w.pass(Options{})
+	w.faults["runtime"].after = errors.New("the connection broke")
+	w.commit("away", map[string]string{dev + "b.yaml": ""})
+	w.pass(Options{})
+	w.faults["runtime"].apply = errors.New("down")
+	w.commit("back", map[string]string{dev + "b.yaml": config("one")})
+	w.pass(Options{})
+	w.faults["runtime"].apply, w.faults["runtime"].after = nil, nil
+	if r := w.pass(Options{Everything: true}); len(r.Drift) != 0 || w.stands("runtime", "acme/p/s/development/b") != `"one"` {
+		t.Errorf("%+v", r.Drift)
+	}
+}
+
 // A namespace that is held is looked at, too, although it can't be put right yet.
 func TestDriftOfAHeldNamespaceIsReported(t *testing.T) {
 	const address = "acme/p/s/development/a"

@@ -56,6 +56,8 @@ type Intent struct {
 	Revision  lcm.Revision `json:"revision"`
 	At        time.Time    `json:"at"`
 	Inventory Inventory    `json:"inventory"`
+	// Deletes are what was to be deleted: target → keys. Whatever a later pass wanted of them, they may be gone.
+	Deletes map[string][]string `json:"deletes,omitempty"`
 }
 
 // Namespace returns where ns stands; the zero value if it was never worked on.
@@ -153,13 +155,27 @@ func (db *DB) Begin(intents map[lcm.Namespace]Intent) error {
 			if _, err := t.get(bucketIntents, ns.String(), &before); err != nil {
 				return err
 			}
-			i.Inventory = i.Inventory.with(before.Inventory)
+			i.Inventory, i.Deletes = i.Inventory.with(before.Inventory), joined(i.Deletes, before.Deletes)
 			if err := t.put(bucketIntents, ns.String(), i); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// joined returns the keys of both, by target, each once.
+func joined(a, b map[string][]string) map[string][]string {
+	if len(b) == 0 {
+		return a
+	}
+	out := maps.Clone(b)
+	for target, keys := range a {
+		both := slices.Concat(keys, b[target])
+		slices.Sort(both)
+		out[target] = slices.Compact(both)
+	}
+	return out
 }
 
 // with returns the inventory and what only the other one has.
