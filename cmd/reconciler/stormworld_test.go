@@ -41,7 +41,7 @@ type storm struct {
 	*desk
 	chance *rand.Rand
 	config string
-	whole  time.Duration // that an undisturbed first pass takes
+	whole  time.Duration // that an undisturbed pass takes, as far as that is not too long
 
 	vault *vaulttest.Server
 	mount string
@@ -120,9 +120,14 @@ func (s *storm) first() {
 	s.commit("alice", files)
 	s.made(all)
 	s.remember()
-	begin := time.Now()
 	s.must(0, "once", "--config", s.config)
-	s.whole = time.Since(begin)
+	s.whole = time.Second
+	for range 3 {
+		s.change()
+		begin := time.Now()
+		s.must(0, "once", "--config", s.config)
+		s.whole = min(s.whole, time.Since(begin))
+	}
 	s.vault.Must(s.t, http.MethodPost, s.mount+"/data/acme/app/api/development/theirs", map[string]any{"data": map[string]any{"theirs": 1}})
 	s.check(os.WriteFile(filepath.Join(s.files, stormSpace("web").String(), "theirs.json"), []byte(`"theirs"`), 0o600))
 	_, err := s.redis.CLI("HSET", "lcm:{"+stormSpace("api").String()+"}/theirs", "value", "theirs").Output()
