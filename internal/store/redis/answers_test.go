@@ -76,6 +76,9 @@ func TestCertificates(t *testing.T) {
 		return open(t, redis.Config{Address: s.Address, Login: login(), TLS: c, Limits: redis.Limits{Timeout: 2 * time.Second}})
 	}
 	apply(t, of(func(c *redis.TLS) { c.ServerName = "redis.example" }), create("a", "1"))
+	if clients := s.Do(t, "CLIENT", "LIST"); !strings.Contains(clients, "name=lcm-reconciler") {
+		t.Errorf("the operator does not see who we are: %s", clients)
+	}
 	expectNothing(t, of(func(c *redis.TLS) { c.ServerName = "other.example" }), "the server's certificate is not accepted")
 	expectNothing(t, of(func(c *redis.TLS) { c.CACertFile = other.TLS().CA }), "the server's certificate is not accepted")
 	expectNothing(t, of(func(c *redis.TLS) { c.CACertFile = "" }), "the server's certificate is not accepted")

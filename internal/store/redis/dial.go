@@ -12,6 +12,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
+// clientName is by what the server's operator knows our connections in CLIENT LIST.
+const clientName = "lcm-reconciler"
+
 // options are those of the client. It may try again what only reads, three times; what writes is never
 // repeated: nobody knows whether a write that failed was done.
 func (c Config) options() (rueidis.ClientOption, error) {
@@ -19,6 +22,7 @@ func (c Config) options() (rueidis.ClientOption, error) {
 		InitAddress:         c.addresses(),
 		SelectDB:            c.Database,
 		Username:            c.Login.Username,
+		ClientName:          clientName,
 		ForceSingleClient:   c.Address != "",
 		Dialer:              net.Dialer{Timeout: min(c.Timeout, 5*time.Second), KeepAlive: 15 * time.Second},
 		DisableCache:        true,
@@ -54,6 +58,7 @@ func (c Config) sentinel(o rueidis.ClientOption) (rueidis.SentinelOption, error)
 	s := rueidis.SentinelOption{
 		MasterSet:               c.Sentinel.Master,
 		Username:                c.Sentinel.Login.Username,
+		ClientName:              clientName,
 		TLSConfig:               o.TLSConfig,
 		Dialer:                  o.Dialer,
 		TopologyRefreshInterval: 5 * time.Second, // so that a message that was missed is made up for
@@ -116,10 +121,19 @@ func (t *TLS) config() (*tls.Config, error) {
 	if t.ClientCertFile == "" {
 		return c, nil
 	}
+	if _, err := t.clientCertificate(nil); err != nil {
+		return nil, err
+	}
+	c.GetClientCertificate = t.clientCertificate
+	return c, nil
+}
+
+// clientCertificate reads the files anew for each connection, so that one which is about to run out can be
+// replaced.
+func (t *TLS) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(t.ClientCertFile, t.ClientKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("redis: loading the client certificate: %w", err)
 	}
-	c.Certificates = []tls.Certificate{pair}
-	return c, nil
+	return &pair, nil
 }
