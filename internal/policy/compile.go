@@ -103,12 +103,16 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 	p := &pack{outputs: outputs(modules), packages: packages(modules), limits: defaultLimits()}
 	findings = append(findings, silent(modules, p.outputs)...)
 
+	var conditions []condition
+	if reserved == nil { // the rules of our own, which are known to compile with them
+		conditions = addConditions(modules)
+	}
 	c := ast.NewCompiler().WithCapabilities(caps).WithDefaultRegoVersion(ast.RegoV1).SetErrorLimit(100)
 	if c.Compile(modules); c.Failed() {
 		return nil, compileFindings(c.Errors, "")
 	}
 	p.askers = askers(modules, c)
-	if err := p.prepare(ctx, c); err != nil {
+	if err := p.prepare(ctx, c, newReader(modules, c), conditions); err != nil {
 		return nil, compileFindings(err, first(sources).File)
 	}
 	return p, findings

@@ -28,6 +28,10 @@ type Input struct {
 	// asked about each of them, as input.change; without any, as in the linter, those that look at it are left
 	// out, and what publishes must refuse.
 	Changes []*Change `json:"-"`
+
+	credentials *ast.Term // see found
+	plain       *object   // see value
+	whole       ast.Value // plain, as one object
 }
 
 // Document is one resolved document. Environment is the one it is resolved for, not the layer it
@@ -158,6 +162,30 @@ func (o *object) with(key string, value *ast.Term) *object {
 	return &more
 }
 
+// found is the set of the document's fields that are named like a credential, which is looked for once.
+func (in *Input) found() *ast.Term {
+	if in.credentials == nil {
+		in.credentials = in.Document.credentials()
+	}
+	return in.credentials
+}
+
+// value is OPA's form of the input, with a change if one is given; all but that is built once, when it is first asked
+// for.
+func (in *Input) value(c *Change) (ast.Value, error) {
+	if in.plain == nil {
+		o, err := in.object()
+		if err != nil {
+			return nil, err
+		}
+		in.plain, in.whole = &o, o.term().Value
+	}
+	if c == nil {
+		return in.whole, nil
+	}
+	return in.plain.with("change", c.value()).term().Value, nil
+}
+
 // object builds OPA's form of the input directly: through JSON it would take ten times as long.
 func (in *Input) object() (object, error) {
 	document, err := in.Document.term()
@@ -169,7 +197,7 @@ func (in *Input) object() (object, error) {
 	origin.add("file", ast.StringTerm(in.Origin.File))
 	origin.add("environment", ast.StringTerm(in.Origin.Environment))
 	o.add("origin", origin.term())
-	o.add("credentials", in.Document.credentials())
+	o.add("credentials", in.found())
 	if in.Target != nil {
 		o.add("target", in.Target.term())
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
+	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
 // output is one deny or warn set.
@@ -112,49 +113,87 @@ func texts(terms ...*ast.Term) (all []string) {
 
 var kindRef = ast.MustParseRef("input.document.kind")
 
-// query gives the sets that concern one kind as one list.
+// query gives sets as one list.
 type query struct {
 	prepared rego.PreparedEvalQuery
 	outputs  []output // in the order of the list
 }
 
-func (p *pack) prepare(ctx context.Context, c *ast.Compiler) (err error) {
-	p.queries = map[string]*query{"": nil}
+// kind is what judges the documents of one kind, or of all kinds that no rule names.
+type kind struct {
+	shared *query // looks at facts alone that many documents share; nil: none does
+	rest   *query // nil: none
+	sieve  *sieve // of rest; nil: all of it is asked about every document
+	facts  []int  // of common, which shared and sieve look at
+	known  known  // what they said
+}
+
+func (p *pack) prepare(ctx context.Context, c *ast.Compiler, r *reader, conditions []condition) (err error) {
+	p.kinds = map[string]*kind{"": nil}
 	for _, o := range p.outputs {
-		for _, kind := range o.kinds {
-			p.queries[kind] = nil
+		for _, name := range o.kinds {
+			p.kinds[name] = nil
 		}
 	}
-	for kind := range p.queries {
-		q := &query{}
-		var refs []string
+	for name := range p.kinds {
+		k := &kind{}
+		var shared, rest []output
 		for _, o := range p.outputs {
-			if o.concerns(kind) {
-				q.outputs = append(q.outputs, o)
-				refs = append(refs, fmt.Sprintf("data.lcm.%s.%s", o.name, o.set()))
+			if !o.concerns(name) {
+				continue
+			}
+			if facts, ok := r.output(o).shared(); ok {
+				shared, k.facts = append(shared, o), append(k.facts, facts...)
+			} else {
+				rest = append(rest, o)
 			}
 		}
-		q.prepared, err = rego.New(rego.Compiler(c), rego.Query("verdicts = ["+strings.Join(refs, ", ")+"]"),
-			rego.StrictBuiltinErrors(true), rego.GenerateJSON(asTerm)).PrepareForEval(ctx)
+		if k.shared, err = prepare(ctx, c, shared); err == nil {
+			k.rest, err = prepare(ctx, c, rest)
+		}
+		if err == nil {
+			k.sieve, err = newSieve(ctx, c, r, rest, conditions)
+		}
 		if err != nil {
 			return err
 		}
-		p.queries[kind] = q
+		if k.sieve != nil {
+			k.facts = append(k.facts, k.sieve.facts...)
+		}
+		slices.Sort(k.facts)
+		k.facts = slices.Compact(k.facts)
+		p.kinds[name] = k
 	}
 	return nil
 }
 
-// query finds the query for the kind of the document in input.
-func (p *pack) query(input ast.Value) *query {
-	kind, err := input.Find(kindPath)
-	if err == nil {
-		if s, ok := kind.(ast.String); ok && s != "" {
-			if q := p.queries[string(s)]; q != nil {
-				return q
-			}
-		}
+func prepare(ctx context.Context, c *ast.Compiler, outputs []output) (q *query, err error) {
+	if len(outputs) == 0 {
+		return nil, nil
 	}
-	return p.queries[""]
+	var refs []string
+	for _, o := range outputs {
+		refs = append(refs, fmt.Sprintf("data.lcm.%s.%s", o.name, o.set()))
+	}
+	q = &query{outputs: outputs}
+	q.prepared, err = rego.New(rego.Compiler(c), rego.Query("verdicts = ["+strings.Join(refs, ", ")+"]"),
+		rego.StrictBuiltinErrors(true), rego.GenerateJSON(asTerm)).PrepareForEval(ctx)
+	return q, err
 }
 
-var kindPath = kindRef[1:]
+// kind finds what judges the documents of a kind.
+func (p *pack) kind(name lcm.Kind) *kind {
+	if k := p.kinds[string(name)]; k != nil {
+		return k
+	}
+	return p.kinds[""]
+}
+
+// key tells apart the documents that shared may say something different of.
+func (k *kind) key(in *Input) *key {
+	var of key
+	for _, f := range k.facts {
+		common[f].write(&of, in)
+	}
+	return &of
+}
