@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,7 +30,8 @@ func version() string {
 func (c *cli) print(r *reconcile.Report, o reconcile.Options) error {
 	switch {
 	case c.format == "json" && o.DryRun:
-		return printJSON(c.stdout, r.Plan)
+		_, err := io.WriteString(c.stderr, troubles(r)) // the form of a plan has no place for them
+		return errors.Join(err, printJSON(c.stdout, r.Plan))
 	case c.format == "json":
 		return printJSON(c.stdout, passJSON(r))
 	}
@@ -109,6 +111,18 @@ func passJSON(r *reconcile.Report) reportJSON {
 
 func (c *cli) printText(r *reconcile.Report, o reconcile.Options) error {
 	var b strings.Builder
+	b.WriteString(troubles(r))
+	if o.DryRun {
+		writeChanges(&b, r.Plan, diag.Paint(c.colour))
+	}
+	fmt.Fprintln(&b, summary(r, o))
+	_, err := io.WriteString(c.stdout, b.String())
+	return err
+}
+
+// troubles tells what is refused, held, failed or found besides.
+func troubles(r *reconcile.Report) string {
+	var b strings.Builder
 	if r.Refusal != nil {
 		writeRefusal(&b, r.Refusal)
 		if r.Revision != "" {
@@ -131,12 +145,7 @@ func (c *cli) printText(r *reconcile.Report, o reconcile.Options) error {
 		fmt.Fprintf(&b, "FAILED %s on target %s: %s\n", f.Namespace, f.Target, f.ErrorText())
 	}
 	writeDrift(&b, r.Drift, r.Drifted.Total())
-	if o.DryRun {
-		writeChanges(&b, r.Plan, diag.Paint(c.colour))
-	}
-	fmt.Fprintln(&b, summary(r, o))
-	_, err := io.WriteString(c.stdout, b.String())
-	return err
+	return b.String()
 }
 
 func writeRefusal(b *strings.Builder, f *trust.Refusal) {
@@ -234,11 +243,15 @@ func summary(r *reconcile.Report, o reconcile.Options) string {
 	if r.HeldWhole {
 		return fmt.Sprintf("%s: nothing was changed (%s)", r.Revision.Short(), took)
 	}
+	held := ""
+	if n := len(r.Held); n > 0 && o.DryRun {
+		held = fmt.Sprintf("; %s held", plural(n, "namespace"))
+	}
 	if changes == 0 {
-		return fmt.Sprintf("%s: nothing to change (%s)", r.Revision.Short(), took)
+		return fmt.Sprintf("%s: nothing to change%s (%s)", r.Revision.Short(), held, took)
 	}
 	if o.DryRun {
-		return fmt.Sprintf("%s: would apply %s: %s (%s)", r.Revision.Short(), plural(changes, "change"), actions(r.Plan), took)
+		return fmt.Sprintf("%s: would apply %s: %s%s (%s)", r.Revision.Short(), plural(changes, "change"), actions(r.Plan), held, took)
 	}
 	return fmt.Sprintf("%s: applied %s: %s (%s)", r.Revision.Short(), plural(changes, "change"), strings.Join(parts, ", "), took)
 }

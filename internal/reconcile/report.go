@@ -152,6 +152,9 @@ func (p *Report) publish(r *Reconciler, err error) (*Report, error) {
 	p.Held = slices.SortedFunc(maps.Values(p.held), func(a, b Held) int { return strings.Compare(a.Namespace.String(), b.Namespace.String()) })
 	p.Findings = diag.Sort(p.Findings)
 	p.Plan.Schema, p.Plan.Revision = "lcm.plan/v1", p.Revision
+	if p.dryRun {
+		p.planHeld()
+	}
 	if p.Plan.Namespaces == nil {
 		p.Plan.Namespaces = []plan.Namespace{}
 	}
@@ -161,6 +164,16 @@ func (p *Report) publish(r *Reconciler, err error) (*Report, error) {
 	p.Took = r.Now().Sub(p.start)
 	p.log(r)
 	return p, nil
+}
+
+// planHeld adds to a plan what earlier passes hold: it is part of why things are as they are.
+func (p *Report) planHeld() {
+	for _, h := range p.Held {
+		if !slices.ContainsFunc(p.Plan.Namespaces, func(n plan.Namespace) bool { return n.Namespace == h.Namespace }) {
+			p.Plan.Namespaces = append(p.Plan.Namespaces, plan.Namespace{Namespace: h.Namespace, Held: h.Findings, Changes: []plan.Change{}})
+		}
+	}
+	slices.SortFunc(p.Plan.Namespaces, func(a, b plan.Namespace) int { return strings.Compare(a.Namespace.String(), b.Namespace.String()) })
 }
 
 func (p *Report) log(r *Reconciler) {
