@@ -23,7 +23,7 @@ func TestFsync(t *testing.T) {
 // TestUnconfirmed: a conflict is told as one, and what is not confirmed is asked for until it is.
 func TestUnconfirmed(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
-	c := redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s), Durability: redis.Durability{Replicas: 1}, Limits: redis.Limits{Timeout: 400 * time.Millisecond}}
+	c := redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s), Durability: redis.Durability{Replicas: 1}, Limits: redis.Limits{Timeout: 2 * time.Second}}
 	target := open(t, c)
 	for range 2 {
 		err := target.Apply(t.Context(), batch())

@@ -53,7 +53,7 @@ func startSentinel(t testing.TB, certs *TLS, master *Server) *Server {
 	lines := append(s.network(), "dir "+s.Dir, "sentinel announce-ip 127.0.0.1",
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", Master, master.port),
 		fmt.Sprintf("sentinel auth-pass %s %s", Master, adminPassword),
-		fmt.Sprintf("sentinel down-after-milliseconds %s 1000", Master),
+		fmt.Sprintf("sentinel down-after-milliseconds %s 3000", Master),
 		fmt.Sprintf("sentinel failover-timeout %s 5000", Master))
 	conf := filepath.Join(s.Dir, "sentinel.conf")
 	write(t, conf, strings.Join(lines, "\n")+"\n")
@@ -122,7 +122,7 @@ func StartCluster(t testing.TB, o Options) *Cluster {
 	c := &Cluster{}
 	for range 3 {
 		c.Servers = append(c.Servers, start(t, o, certs, "cluster-enabled yes", fmt.Sprintf("cluster-port %d", freePort(t)),
-			"cluster-config-file nodes.conf", "cluster-node-timeout 2000", "cluster-announce-ip 127.0.0.1"))
+			"cluster-config-file nodes.conf", "cluster-node-timeout 4000", "cluster-announce-ip 127.0.0.1"))
 	}
 	const slots = 16384
 	for i, s := range c.Servers {
