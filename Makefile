@@ -30,8 +30,9 @@ test: ## set up what the tests need, then run them all
 lint: ## gofmt, vet, staticcheck
 	@GO="$(GO)" scripts/lint
 
-bench: ## measure passes beside git, sops, cue and conftest
+bench: ## measure passes beside git, sops, cue and conftest, and targets beside bare clients
 	@GO="$(GO)" scripts/bench
+	@GO="$(GO)" scripts/bench-targets
 
 compared: ## write docs/lint-compared.md: messages beside those of cue and conftest
 	@GO="$(GO)" scripts/bench-tools
