@@ -29,7 +29,13 @@ type proxy struct {
 	conns  map[net.Conn]bool
 }
 
-func newProxy(t *testing.T, backend string) *proxy {
+func (p *proxy) port() int {
+	_, port, _ := net.SplitHostPort(p.address)
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+func newProxy(t testing.TB, backend string) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,6 +56,13 @@ func newProxy(t *testing.T, backend string) *proxy {
 		p.cut(true)
 	})
 	return p
+}
+
+// standBefore sets what it stands before.
+func (p *proxy) standBefore(backend string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.backend = backend
 }
 
 // Intercept is that of a Rig.
@@ -88,7 +101,10 @@ func (p *proxy) serve(client net.Conn) {
 	if !p.keep(client) {
 		return
 	}
-	server, err := net.Dial("tcp", p.backend)
+	p.mu.Lock()
+	backend := p.backend
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", backend)
 	if err != nil {
 		return
 	}

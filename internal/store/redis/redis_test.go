@@ -31,9 +31,12 @@ func open(t testing.TB, c redis.Config) *redis.Target {
 	return target
 }
 
+// command carries out a command as the administrator.
+type command func(t testing.TB, args ...string) string
+
 // conformance runs the suite on a server, over TLS, under user.acl. do carries out a command as the
-// administrator. The table of failures has a server of its own; nil: it is left out.
-func conformance(t *testing.T, c redis.Config, do func(testing.TB, ...string) string, disturbed *redistest.Server, disk *storetest.Disk) {
+// administrator. The table of failures has rigs and an administrator of its own; nil: it is left out.
+func conformance(t *testing.T, c redis.Config, do command, rig func(*testing.T) storetest.Rig, doInRig command) {
 	openTarget := func(t *testing.T) store.Target { return open(t, c) }
 	o := storetest.Options{
 		Atomic: true,
@@ -46,14 +49,12 @@ func conformance(t *testing.T, c redis.Config, do func(testing.TB, ...string) st
 		Plant: func(t *testing.T, target store.Target, addr lcm.Address, value []byte) {
 			name := "lcm:{" + addr.Namespace.String() + "}/" + addr.Key
 			if inRig(t) {
-				disturbed.Do(t, "HSET", name, "value", string(value))
+				doInRig(t, "HSET", name, "value", string(value))
 			} else {
 				do(t, "HSET", name, "value", string(value))
 			}
 		},
-	}
-	if disturbed != nil {
-		o.Rig = rigOn(disturbed, disk)
+		Rig: rig,
 	}
 	storetest.Run(t, openTarget, o)
 }
@@ -64,7 +65,7 @@ func TestSingle(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
 	disk := storetest.NewDisk(t, 16<<20)
 	disturbed := redistest.Start(t, redistest.Options{Plain: true, Dir: disk.Dir})
-	conformance(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)}, s.Do, disturbed, disk)
+	conformance(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)}, s.Do, rigOn(disturbed, disk), disturbed.Do)
 }
 
 func TestDatabase(t *testing.T) {
@@ -84,5 +85,6 @@ func TestSentinel(t *testing.T) {
 
 func TestCluster(t *testing.T) {
 	c := redistest.StartCluster(t, redistest.Options{})
-	conformance(t, redis.Config{Cluster: c.Addresses()[:1], Login: login(), TLS: tlsOf(c.Servers[0])}, c.Do, nil, nil)
+	disturbed, rig := clusterRig(t)
+	conformance(t, redis.Config{Cluster: c.Addresses()[:1], Login: login(), TLS: tlsOf(c.Servers[0])}, c.Do, rig, disturbed.Do)
 }

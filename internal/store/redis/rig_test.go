@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,67 @@ func faults(s *redistest.Server, p *proxy, disk *storetest.Disk) []storetest.Fau
 			},
 			Mend: do("ACL", "SETUSER", "lcm", ">"+redistest.Password),
 		},
+	}
+}
+
+// clusterRig gives rigs on a Cluster without TLS, each of whose nodes has a proxy before it.
+func clusterRig(t *testing.T) (*redistest.Cluster, func(t *testing.T) storetest.Rig) {
+	var proxies []*proxy
+	var ports []int
+	for range 3 {
+		p := newProxy(t, "")
+		proxies, ports = append(proxies, p), append(ports, p.port())
+	}
+	c := redistest.StartCluster(t, redistest.Options{Plain: true, Ports: ports})
+	for i, p := range proxies {
+		p.standBefore(c.Servers[i].Address)
+	}
+	return c, func(t *testing.T) storetest.Rig {
+		target := open(t, redis.Config{Cluster: []string{proxies[0].address}, Login: login(), Limits: redis.Limits{Timeout: 5 * time.Second}})
+		intercept := func(ctx context.Context, before func() storetest.Outcome) {
+			for _, p := range proxies {
+				p.Intercept(ctx, before)
+			}
+		}
+		return storetest.Rig{Target: target, Intercept: intercept, Faults: clusterFaults(c, proxies)}
+	}
+}
+
+// clusterFaults befall all nodes, so that the one which keeps the namespace is among them.
+func clusterFaults(c *redistest.Cluster, proxies []*proxy) []storetest.Fault {
+	do := func(args ...string) func(*testing.T) {
+		return func(t *testing.T) {
+			for _, s := range c.Servers {
+				s.Do(t, args...)
+			}
+		}
+	}
+	cut := func(closed bool) func(*testing.T) {
+		return func(*testing.T) {
+			for _, p := range proxies {
+				p.cut(closed)
+			}
+		}
+	}
+	return []storetest.Fault{
+		{Name: "connections lost, and none to be had", Strike: cut(true), Mend: cut(false)},
+		{
+			Name:    "nodes killed, and restarted",
+			Outcome: storetest.NotDone,
+			Strike: func(*testing.T) {
+				for _, s := range c.Servers {
+					s.Kill()
+				}
+			},
+			Mend: func(t *testing.T) {
+				for _, s := range c.Servers {
+					s.Resume(t)
+				}
+				c.Await(t)
+			},
+		},
+		{Name: "memory full", Strike: do("CONFIG", "SET", "maxmemory", "1"), Mend: do("CONFIG", "SET", "maxmemory", "0")},
+		{Name: "permission to delete lost", Strike: do("ACL", "SETUSER", "lcm", "-del"), Mend: do("ACL", "SETUSER", "lcm", "+del")},
 	}
 }
 

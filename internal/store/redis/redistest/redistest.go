@@ -29,6 +29,7 @@ type Options struct {
 	Dir    string   // where its data are; empty: a folder of its own
 	Config []string // further lines of redis.conf
 	User   string   // the line of the user lcm, without password; empty: user.acl of package redis
+	Ports  []int    // where the nodes of a Cluster say that they are, as where proxies stand before them; empty: where they are
 }
 
 // Server is a running redis-server.

@@ -120,9 +120,13 @@ func StartCluster(t testing.TB, o Options) *Cluster {
 	need(t)
 	certs := certificates(t, o)
 	c := &Cluster{}
-	for range 3 {
-		c.Servers = append(c.Servers, start(t, o, certs, "cluster-enabled yes", fmt.Sprintf("cluster-port %d", freePort(t)),
-			"cluster-config-file nodes.conf", "cluster-node-timeout 4000", "cluster-announce-ip 127.0.0.1"))
+	for i := range 3 {
+		bus := freePort(t)
+		lines := []string{"cluster-enabled yes", fmt.Sprintf("cluster-port %d", bus), "cluster-config-file nodes.conf", "cluster-node-timeout 4000", "cluster-announce-ip 127.0.0.1"}
+		if len(o.Ports) > 0 {
+			lines = append(lines, fmt.Sprintf("cluster-announce-port %d", o.Ports[i]), fmt.Sprintf("cluster-announce-bus-port %d", bus))
+		}
+		c.Servers = append(c.Servers, start(t, o, certs, lines...))
 	}
 	const slots = 16384
 	for i, s := range c.Servers {
@@ -132,6 +136,13 @@ func StartCluster(t testing.TB, o Options) *Cluster {
 			s.Do(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(first.port), first.busPort(t))
 		}
 	}
+	c.Await(t)
+	return c
+}
+
+// Await waits until all nodes serve all slots.
+func (c *Cluster) Await(t testing.TB) {
+	t.Helper()
 	await(t, "the Cluster is whole", func() bool {
 		for _, s := range c.Servers {
 			out, _ := s.Try("CLUSTER", "INFO")
@@ -141,7 +152,6 @@ func StartCluster(t testing.TB, o Options) *Cluster {
 		}
 		return true
 	})
-	return c
 }
 
 // busPort reads from the configuration where the nodes talk to each other.
