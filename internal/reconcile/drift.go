@@ -15,10 +15,12 @@ import (
 	"github.com/llm-config-manager/lcm/internal/store"
 )
 
-// drift is one difference, and whether it is only reported.
+// drift is one difference.
 type drift struct {
 	state.Drift
-	left bool
+	left     bool // it is only reported
+	unwanted bool // the revision wants no such entry there: it only counts if the namespace is held
+	restored bool // it was put right although the namespace is held
 }
 
 // Bounds of what is remembered of one namespace.
@@ -37,7 +39,7 @@ func (r *Reconciler) drifted(ctx context.Context, j *judged, l look, h *plan.Hol
 		items[item.Key] = item
 	}
 	target := r.Targets[l.target]
-	for _, e := range l.wanted {
+	for _, e := range l.expected() {
 		key := e.Address.Key
 		o, owned := l.owned[key]
 		if !owned || l.unfinished && (l.cut[key].Meta != o.Meta || slices.Contains(l.deleted, key)) {
@@ -48,7 +50,7 @@ func (r *Reconciler) drifted(ctx context.Context, j *judged, l look, h *plan.Hol
 		if kind == "" {
 			continue
 		}
-		d := drift{Drift: state.Drift{Address: e.Address, Target: l.target, Kind: kind, Fields: []string{}}}
+		d := drift{Drift: state.Drift{Address: e.Address, Target: l.target, Kind: kind, Fields: []string{}}, unwanted: e.Target == ""}
 		ignored := target.ignores(e.Address)
 		if same := e.Meta.Digest == o.Meta.Digest; same && (ignored || target.ReportDrift) {
 			d.left, h.Leave[key] = true, true
@@ -61,6 +63,20 @@ func (r *Reconciler) drifted(ctx context.Context, j *judged, l look, h *plan.Hol
 		}
 		j.drift = append(j.drift, d)
 	}
+}
+
+// expected are the entries that are wanted, and, without target and value, those that were put there and are not.
+func (l look) expected() []plan.Entry {
+	out, wanted := slices.Clone(l.wanted), map[string]bool{}
+	for _, e := range l.wanted {
+		wanted[e.Address.Key] = true
+	}
+	for _, key := range slices.Sorted(maps.Keys(l.owned)) {
+		if !wanted[key] {
+			out = append(out, plan.Entry{Address: l.namespace.Key(key), Meta: l.owned[key].Meta})
+		}
+	}
+	return out
 }
 
 // kindOf tells how an entry differs from what was put there; "" if it does not.
@@ -97,17 +113,13 @@ func describe(ctx context.Context, t store.Target, e plan.Entry, o state.Owned, 
 	}
 }
 
-// survey looks for drift in a namespace that is held, by the inventory alone: what it should hold can't be said
-// otherwise. It is reported, and put right when the namespace is.
+// survey looks for drift in a namespace that checks hold, by the inventory alone: what it should hold is told by
+// another revision, which is read only where something differs.
 func (r *Reconciler) survey(ctx context.Context, j *judged, looks []look, o Options) {
 	if !o.Everything {
 		return
 	}
 	for _, l := range looks {
-		for _, key := range slices.Sorted(maps.Keys(l.owned)) {
-			l.wanted = append(l.wanted, plan.Entry{Address: j.namespace.Key(key), Meta: l.owned[key].Meta})
-		}
-		l.values, l.differing = false, nil
 		h := r.holding(ctx, l)
 		if h.Err == nil {
 			r.drifted(ctx, j, l, &h)
@@ -129,7 +141,7 @@ func (r *Reconciler) settle(j *judged, p plan.Namespace, result apply.Result) (*
 		if k := slices.IndexFunc(before.Open, d.Same); k >= 0 {
 			d.Found = before.Open[k].Found
 		}
-		if !d.left && len(p.Held) == 0 && failed[d.Target] == nil {
+		if !d.left && len(p.Held) == 0 && failed[d.Target] == nil || d.restored {
 			d.Corrected = now
 		}
 	}

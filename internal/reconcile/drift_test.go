@@ -255,23 +255,41 @@ func TestWhatCutOffPassesDeletedIsNoDrift(t *testing.T) {
 	}
 }
 
-// A namespace that is held is looked at, too, although it can't be put right yet.
-func TestDriftOfAHeldNamespaceIsReported(t *testing.T) {
+// A namespace that is held keeps what it had: that is put back, too, whatever holds it, and nothing else is written.
+func TestDriftOfAHeldNamespaceIsPutRight(t *testing.T) {
 	const address = "acme/p/s/development/a"
-	w := newWorld(t, map[string]string{dev + "a.yaml": config("one")})
-	w.pass(Options{})
-	w.commit("break", map[string]string{dev + "b.yaml": "apiVersion: lcm/v1\nkind: Config\nspec: {valu: 1}\n"})
-	w.pass(Options{})
-	w.edit("runtime", address, byHand[state.DriftMissing])
-	r := w.pass(Options{Everything: true})
-	if len(r.Drift) != 1 || len(w.drifts(address).Open) != 1 {
-		t.Errorf("%+v", r.Drift)
-	}
-	w.quiet(Options{Everything: true})
-	w.commit("mend", map[string]string{dev + "b.yaml": ""})
-	w.expect(w.pass(Options{}), "create acme/p/s/development/a v1")
-	if d := w.drifts(address); len(d.Open) != 0 || len(d.Past) != 1 {
-		t.Errorf("%+v", d)
+	for _, c := range []struct {
+		name string
+		held map[string]string
+		rule string
+	}{
+		{"by checks", map[string]string{dev + "b.yaml": "apiVersion: lcm/v1\nkind: Config\nspec: {valu: 1}\n", dev + "a.yaml": config("two")}, "schema/unknown-field"},
+		{"for deletions", map[string]string{dev + "a.yaml": "", dev + "c.yaml": ""}, "deletes/held"},
+	} {
+		for _, kind := range []state.DriftKind{state.DriftMissing, state.DriftValue, state.DriftMark} {
+			t.Run(c.name+" "+string(kind), func(t *testing.T) {
+				w := newWorld(t, map[string]string{dev + "a.yaml": config(structured), dev + "c.yaml": config("one")})
+				w.pass(Options{})
+				want, mark := w.stands("runtime", address), w.meta("runtime", address)
+				w.commit("held", c.held)
+				w.expect(w.pass(Options{}), "held acme/p/s/development "+c.rule)
+				w.edit("runtime", address, byHand[kind])
+				r := w.pass(Options{Everything: true})
+				if kind == state.DriftValue { // the listing of this target does not show it
+					if len(r.Drift) != 0 {
+						t.Errorf("%+v", r.Drift)
+					}
+					return
+				}
+				if len(r.Drift) != 1 || !r.Drift[0].Corrected.Equal(w.now) || len(r.Held) != 1 {
+					t.Errorf("%+v %+v", r.Drift, r.Held)
+				}
+				if w.stands("runtime", address) != want || w.meta("runtime", address) != mark {
+					t.Errorf("it is %s, %+v", w.stands("runtime", address), w.meta("runtime", address))
+				}
+				w.quiet(Options{Everything: true})
+			})
+		}
 	}
 }
 

@@ -48,6 +48,11 @@ func (r *Reconciler) hold(t *tree.Tree, j *job, js []*judged, plans []plan.Names
 		h.held[js[i].namespace] = len(plans[i].Held) > 0
 	}
 	h.dependents()
+	for i, j := range js {
+		if len(plans[i].Held) == 0 {
+			j.drift = slices.DeleteFunc(j.drift, func(d drift) bool { return d.unwanted })
+		}
+	}
 	return budget.record(o)
 }
 

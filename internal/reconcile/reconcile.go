@@ -159,6 +159,9 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	if err := r.hold(t, job, judged, plans, o); err != nil {
 		return nil, err
 	}
+	if err := r.restore(ctx, job, judged, plans, o); err != nil {
+		return nil, err
+	}
 	if err := r.carryOut(ctx, verified, judged, plans, o, report); err != nil {
 		return nil, err
 	}
