@@ -42,7 +42,7 @@ func TestStorm(t *testing.T) {
 	s := newStorm(t, rand.New(rand.NewPCG(seed, 0)))
 	killed := map[string]int{}
 	for range kills {
-		if s.chance.IntN(3) > 0 { // else the last pass is repeated
+		if s.changed = s.chance.IntN(3) > 0; s.changed { // else the last pass is repeated
 			s.change()
 		}
 		mend := s.breakSome()
@@ -167,9 +167,9 @@ func (s *storm) moment(cmd *exec.Cmd) (told func() string, most time.Duration) {
 	s.dead.Store(false)
 	var mu sync.Mutex
 	how, left, writes, shaky := "after a time", -1, s.chance.IntN(2) == 0, s.chance.IntN(3) == 0
-	most = s.whole/4 + time.Duration(s.chance.Int64N(int64(5*s.whole/4)))
-	if s.chance.IntN(3) > 0 {
-		left, most = s.chance.IntN(40), 3*s.whole
+	most = s.whole/4 + time.Duration(s.chance.Int64N(int64(7*s.whole/4)))
+	if s.changed && s.chance.IntN(3) > 0 {
+		left, most = s.chance.IntN(40), 5*s.whole
 	}
 	if writes && left > 0 {
 		left /= 4
