@@ -19,6 +19,7 @@ type client struct {
 	login   func() (string, error)
 	timeout time.Duration
 	pause   time.Duration // before a read is tried again; it doubles
+	holds   time.Duration // that a refused login is not tried again with the same password
 
 	mu      sync.Mutex // held while logging in: one login for all that wait
 	api     *clientv3.Client
@@ -27,8 +28,8 @@ type client struct {
 	refused refusal
 }
 
-// refusal is the last login that etcd refused. It is not tried again at once with the same password: many
-// namespaces are written at a time, and etcd takes long to compare a password.
+// refusal is the last login that etcd refused. It is not tried again at once: many namespaces are written at a time,
+// and etcd takes long to compare a password.
 type refusal struct {
 	password string
 	at       time.Time
@@ -47,7 +48,7 @@ func newClient(c Config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &client{timeout: c.Timeout, pause: firstPause, config: clientv3.Config{
+	e := &client{timeout: c.Timeout, pause: firstPause, holds: refusalHolds, config: clientv3.Config{
 		Endpoints:            c.Endpoints,
 		TLS:                  tlsConfig,
 		Username:             c.Username,
@@ -103,7 +104,7 @@ func (c *client) connected(ctx context.Context) (*clientv3.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		if password == c.refused.password && time.Since(c.refused.at) < refusalHolds {
+		if password == c.refused.password && time.Since(c.refused.at) < c.holds {
 			return nil, errLogin
 		}
 		config.Password = password

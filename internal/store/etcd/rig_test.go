@@ -84,6 +84,7 @@ func rigOn(cluster *etcdtest.Cluster, config etcd.Config) func(t *testing.T) sto
 		target := open(t, config)
 		var i interceptor
 		target.Through(i.call)
+		target.Hurry()
 		return storetest.Rig{Target: target, Intercept: i.intercept, Faults: faults(cluster, proxies),
 			Writes: func(t *testing.T, addr lcm.Address) uint64 { return written(t, operator(t), addr) }}
 	}
