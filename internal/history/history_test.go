@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -27,12 +28,13 @@ var settings = []string{
 	"kind: [",
 }
 
-var names = []string{"a.yaml", "a.yaml", "b.yaml", "p.prompt", "p.short.prompt", "_tone.prompt", "README"}
+var names = []string{"a.yaml", "a.yaml", "b.yaml", "p.prompt", "p.prompt", "p.short.prompt", "_tone.prompt", "_tone.prompt", "README"}
 
 var texts = map[string][]string{
 	".yaml": {"", doc("{value: {a: 1}}", ""), doc("{value: {a: 1}}", "description: the same value"), doc("{value: {a: 2}}", ""), doc("{value: {b: 2}}", "merge: deep"),
 		doc("{value: 3}", "inheritable: false"), "apiVersion: lcm/v1\nkind: Tombstone\n", "kind: ["},
-	".prompt": {"", "---\nmodel: m\n---\nHello {{>tone}}\n", "---\nmodel: m\n---\nHello\n", "---\nbroken: [\n---\n"},
+	".prompt": {"", "---\nlcm.version: 1.0.0\n---\nHello {{>tone}}\n", "---\nlcm.version: 1.0.0\n---\nHello\n", "---\nbroken: [\n---\n"},
+	"partial": {"", "Be kind.\n", "Be brief.\n", "Be {{#broken.\n"},
 	"README":  {"one", "two"},
 }
 
@@ -70,7 +72,11 @@ func (w *world) edit() {
 		if path = base; base != "README" {
 			path = fmt.Sprintf("namespaces/o/p/%s/%s/%s", pick(w, []string{"s", "s", "t"}), pick(w, []string{"base", "base", "staging", "production"}), base)
 		}
-		text = pick(w, texts[filepath.Ext(base)+map[bool]string{true: base}[base == "README"]])
+		form := cmp.Or(filepath.Ext(base), base)
+		if base == "_tone.prompt" {
+			form = "partial"
+		}
+		text = pick(w, texts[form])
 	}
 	w.files[path] = text
 }
@@ -150,7 +156,7 @@ func TestReadAgreesWithOf(t *testing.T) {
 		w.grow(150)
 		from, last := w.chain[begin], w.chain[len(w.chain)-1]
 		events := w.read(from, w.chain[begin+1:], 1)
-		if diff := cmp.Diff(events, w.read(from, w.chain[begin+1:], 100)); diff != "" {
+		if diff := gocmp.Diff(events, w.read(from, w.chain[begin+1:], 100)); diff != "" {
 			t.Fatal("many at a time:", diff)
 		}
 		found := 0
@@ -217,7 +223,7 @@ func TestOf(t *testing.T) {
 		got = append(got, fmt.Sprint(v.Number, " ", slices.Index(w.chain, v.Revision), " ", v.Change, " ", v.Restores, " ", v.Origin.Environment))
 	}
 	want := []string{"1 1 created 0 base", "2 3 changed 0 base", "3 6 broken 0 ", "4 7 deleted 0 ", "5 8 created 1 base"}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := Of(context.Background(), w.repo, a, w.chain[5], w.chain[3]); err == nil {
