@@ -273,11 +273,12 @@ func (p *Namespace) doom(h Holding, home map[string]string) {
 }
 
 // takes reports whether an entry that does not bear our mark becomes ours all the same: a pass of ours that was cut
-// off wrote it, or it is adopted.
+// off wrote it, or it lost its mark and is what we put there, or it is adopted.
 func (h Holding) takes(item store.Item) bool {
 	_, intended := h.Intended[item.Key]
+	_, owned := h.Owned[item.Key]
 	unmarked := item.Meta == (store.Meta{})
-	return h.Holds[item.Key] && (intended || unmarked && h.Adopt != AdoptNone) || unmarked && h.Adopt == AdoptOverwrite
+	return h.Holds[item.Key] && (intended || unmarked && (owned || h.Adopt != AdoptNone)) || unmarked && h.Adopt == AdoptOverwrite
 }
 
 // prune plans the deletion of what this repository put into a target and no longer wants there. Both the

@@ -137,9 +137,9 @@ func (r *Reconciler) compare(ctx context.Context, t store.Target, l look, h *pla
 	}
 	for _, item := range h.Listing.Items {
 		e, want := values[item.Key]
-		_, cut := h.Intended[item.Key]
+		_, recorded := h.Owned[item.Key] // what a pass that was cut off was about to write, too
 		marked := item.Meta.Repository == r.Repository && !item.Stale
-		doubtful := item.Stale || !marked && (cut || h.Adopt != plan.AdoptNone)
+		doubtful := item.Stale || !marked && (recorded || h.Adopt != plan.AdoptNone)
 		closely := marked && (l.values || l.differing[item.Key]) && item.Meta.Digest == e.Meta.Digest
 		if !want || !doubtful && !closely {
 			continue

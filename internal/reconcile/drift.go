@@ -84,6 +84,8 @@ func kindOf(o state.Owned, item store.Item, there bool, h *plan.Holding) state.D
 	switch {
 	case !there:
 		return state.DriftMissing
+	case item.Meta == (store.Meta{}) && h.Holds[item.Key]:
+		return state.DriftMark
 	case item.Meta.Repository != o.Meta.Repository || item.Meta.ID != o.Meta.ID:
 		return state.DriftForeign
 	case item.Stale && !h.Holds[item.Key], h.Differs[item.Key]:

@@ -103,6 +103,25 @@ func TestDriftIsFoundPutRightAndRecorded(t *testing.T) {
 	}
 }
 
+// A value that lost its mark, and is what was put there, is ours, as the inventory says; another value is somebody else's.
+func TestLostMark(t *testing.T) {
+	const address = "acme/p/s/development/a"
+	w := newWorld(t, map[string]string{dev + "a.yaml": config(structured)})
+	w.pass(Options{})
+	mark := w.meta("runtime", address)
+	w.edit("runtime", address, func(c *store.Change) { c.Meta = store.Meta{} })
+	r := w.pass(Options{Everything: true})
+	if len(r.Drift) != 1 || r.Drift[0].Kind != state.DriftMark || len(r.Held) != 0 || w.meta("runtime", address) != mark {
+		t.Errorf("reported %+v, held %+v, marked %+v", r.Drift, r.Held, w.meta("runtime", address))
+	}
+	w.quiet(Options{Everything: true})
+	w.edit("runtime", address, func(c *store.Change) { c.Meta, c.Value = store.Meta{}, []byte(`{"a":"theirs"}`) })
+	r = w.pass(Options{Everything: true})
+	if len(r.Drift) != 1 || r.Drift[0].Kind != state.DriftForeign || len(r.Held) != 1 {
+		t.Errorf("reported %+v, held %+v", r.Drift, r.Held)
+	}
+}
+
 // quiet demands that a pass finds nothing, and writes nothing anywhere.
 func (w *world) quiet(o Options) {
 	w.Helper()

@@ -25,6 +25,7 @@ const (
 	Lost                   // it is carried out, and reported failed: the answer is lost
 	Hung                   // it is carried out, and no answer comes before the context ends
 	Twice                  // something between repeats it: it is carried out twice, and the second answer comes back
+	Late                   // it is held up, and no answer comes before the context ends; Deliver has it carried out
 )
 
 // Fault is a line of the table of failures: what befalls one step, and what else happens just before.
@@ -33,6 +34,7 @@ type Fault struct {
 	Outcome Outcome            // of the step itself, after Strike
 	Strike  func(t *testing.T) // breaks something: seals, restarts, fills the disk; nil: nothing
 	Mend    func(t *testing.T) // has it work again, before the next pass; nil: nothing is to be done
+	Deliver func(t *testing.T) // carries out what was Late, when passes of two revisions have overtaken it; nil: there is nothing
 	Ridden  bool               // the target may take it without any failure; else at least one step must fail by it
 }
 
@@ -64,7 +66,8 @@ type Rig struct {
 //   - meanwhile a listing is an error or the truth, and never an empty one by error;
 //   - afterwards the namespace stands as before, or as it should, or its marker says writing: no reader takes a half for a whole;
 //   - the next pass, which lists, plans and applies as ever, comes to what an undisturbed pass comes to, with no write of a
-//     value more, and nothing of others touched.
+//     value more, and nothing of others touched;
+//   - what was held up and arrives when another revision stands undoes nothing that the pass after it does not mend.
 func (s suite) testFaults(t *testing.T) {
 	if s.opts.Rig == nil {
 		t.Skip("the target gives no way to have its writes fail")
@@ -134,6 +137,9 @@ func (s suite) disturbed(t *testing.T, n, i int, writes map[string]uint64) (met,
 		if diff := cmp.Diff(writes, k.writes()); diff != "" {
 			t.Errorf("how often each value was written (-undisturbed +disturbed):\n%s", diff)
 		}
+		if met && f.Deliver != nil {
+			k.overtake(f)
+		}
 	})
 	return met, failed
 }
@@ -172,7 +178,7 @@ func (k *disturbedKit) strike(n int, f Fault, met *bool) error {
 		if f.Strike != nil {
 			f.Strike(k.T)
 		}
-		if f.Outcome == Hung {
+		if f.Outcome == Hung || f.Outcome == Late {
 			time.AfterFunc(50*time.Millisecond, cancel)
 		}
 		return f.Outcome
@@ -181,6 +187,19 @@ func (k *disturbedKit) strike(n int, f Fault, met *bool) error {
 	mu.Lock() // what another goroutine noted is seen from here on
 	defer mu.Unlock()
 	return err
+}
+
+// overtake has a pass of a further revision come before the step that is late.
+func (k *disturbedKit) overtake(f Fault) {
+	k.Helper()
+	k.further = true
+	k.recover()
+	writes := k.writes()
+	f.Deliver(k.T)
+	k.recover()
+	if diff := cmp.Diff(writes, k.writes()); diff != "" {
+		k.Errorf("how often each value was written (-before +after what was late):\n%s", diff)
+	}
 }
 
 // expectTruth looks at the namespace while the fault lasts. What stands before and after cannot be missing.

@@ -17,6 +17,7 @@ const (
 	repository = "acme-config"
 	revision1  = lcm.Revision("1111111111111111111111111111111111111111")
 	revision2  = lcm.Revision("2222222222222222222222222222222222222222")
+	revision3  = lcm.Revision("3333333333333333333333333333333333333333")
 )
 
 // kit is what one test works with: a target of its own and a namespace that nobody else uses.
@@ -25,6 +26,8 @@ type kit struct {
 	suite
 	target store.Target
 	ns     lcm.Namespace
+
+	further bool // a pass is to come to revision3, and no longer to revision2
 }
 
 func (s suite) kit(t *testing.T) *kit {

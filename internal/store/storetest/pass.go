@@ -31,6 +31,9 @@ func (k *kit) stands() map[string]store.Change {
 
 // wanted is what the pass is to come to.
 func (k *kit) wanted() map[string]store.Change {
+	if k.further {
+		return byKey(k.entry("updated", number(3), revision3), k.entry("deleted", number(3), revision3), k.entry("remarked", number(1), revision1), k.entry("kept", number(1), revision1))
+	}
 	remarked := k.entry("remarked", number(1), revision1)
 	remarked.Meta.Classification = lcm.Restricted
 	large := `{"text":"` + strings.Repeat("too large for one page or one packet ", 1000) + `"}`
@@ -41,6 +44,14 @@ func (k *kit) wanted() map[string]store.Change {
 		all["secret"] = secret
 	}
 	return all
+}
+
+// revision is that of what is wanted.
+func (k *kit) revision() lcm.Revision {
+	if k.further {
+		return revision3
+	}
+	return revision2
 }
 
 func byKey(changes ...store.Change) map[string]store.Change {
@@ -61,7 +72,7 @@ func (k *kit) changes(all map[string]store.Change) []store.Change {
 
 // after is the state that the pass is to come to.
 func (k *kit) after() state {
-	s := state{marker(revision2), map[string]held{}}
+	s := state{marker(k.revision()), map[string]held{}}
 	for key, c := range k.wanted() {
 		s.Entries[key] = held{Value: string(c.Value), Meta: c.Meta}
 	}
@@ -71,19 +82,19 @@ func (k *kit) after() state {
 	return s
 }
 
-// plan lists and compares, as package plan does. intended says that an earlier pass was cut off, which had recorded
-// what it was about to write.
-func (k *kit) plan(intended bool) store.Batch {
+// plan lists and compares, as package plan does. recorded says that an earlier pass recorded what it wrote, or was about
+// to write when it was cut off: an entry that lacks its mark and has the value that is wanted is ours, then.
+func (k *kit) plan(recorded bool) store.Batch {
 	k.Helper()
 	listing := k.list()
 	items := map[string]store.Item{}
 	for _, item := range listing.Items {
 		items[item.Key] = item
 	}
-	b := k.batch(revision2)
+	b := k.batch(k.revision())
 	wanted := k.wanted()
 	for _, c := range k.changes(wanted) {
-		if c, ok := k.difference(c, items[c.Key], intended); ok {
+		if c, ok := k.difference(c, items[c.Key], recorded); ok {
 			b.Changes = append(b.Changes, c)
 		}
 	}
@@ -96,7 +107,7 @@ func (k *kit) plan(intended bool) store.Batch {
 }
 
 // difference decides what happens to one entry that is wanted, if anything does.
-func (k *kit) difference(c store.Change, item store.Item, intended bool) (store.Change, bool) {
+func (k *kit) difference(c store.Change, item store.Item, recorded bool) (store.Change, bool) {
 	k.Helper()
 	ours, holds := item.Meta.Repository == repository, false
 	if item.Token != "" && (!ours || item.Stale) {
@@ -109,7 +120,7 @@ func (k *kit) difference(c store.Change, item store.Item, intended bool) (store.
 	switch {
 	case item.Token == "":
 		return c, true
-	case !ours && !(intended && holds):
+	case !ours && !(recorded && holds):
 		k.Fatalf("%s is listed as somebody else's: %+v", c.Key, item)
 	case !ours || item.Stale && holds:
 		c.Action, c.Value = store.Remark, nil
@@ -135,7 +146,7 @@ func (k *kit) recover() {
 	if diff := cmp.Diff(k.after(), k.state()); diff != "" {
 		k.Errorf("the next pass does not come to what is wanted (-want +got):\n%s", diff)
 	}
-	if b := k.plan(true); len(b.Changes) > 0 {
+	if b := k.plan(false); len(b.Changes) > 0 {
 		k.Errorf("the next pass leaves changes for another one: %+v", b.Changes)
 	}
 }

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -23,6 +24,7 @@ type proxy struct {
 	mu    sync.Mutex
 	seen  []string
 	fault func(*http.Request) fault
+	kept  []*http.Request
 }
 
 // fault is what happens to a request.
@@ -35,6 +37,7 @@ const (
 	hung          // Vault carries it out; no answer ever comes
 	sealed        // an answer 503
 	twice         // Vault carries it out twice; the second answer is passed on
+	late          // it is kept until deliver; no answer ever comes
 )
 
 func newProxy(t *testing.T, address string) *proxy {
@@ -61,6 +64,15 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 		p.next.ServeHTTP(httptest.NewRecorder(), r)
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
+	case late:
+		body, _ := io.ReadAll(r.Body)
+		kept := r.Clone(context.Background())
+		kept.Body = io.NopCloser(bytes.NewReader(body))
+		p.mu.Lock()
+		p.kept = append(p.kept, kept)
+		p.mu.Unlock()
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	case sealed:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprint(w, `{"errors":["Vault is sealed"]}`)
@@ -73,6 +85,20 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.next.ServeHTTP(w, r)
 	}
+}
+
+// deliver sends Vault what was late.
+func (p *proxy) deliver(t *testing.T) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.kept) == 0 {
+		t.Error("nothing was late")
+	}
+	for _, r := range p.kept {
+		p.next.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	p.kept = nil
 }
 
 func (p *proxy) note(r *http.Request) fault {

@@ -52,6 +52,7 @@ func rig(t *testing.T, s *vaulttest.Server, role vault.AppRole) storetest.Rig {
 		Target:    target,
 		Intercept: p.intercept,
 		Faults: []storetest.Fault{
+			{Name: "done late", Outcome: storetest.Late, Deliver: p.deliver},
 			{Name: "connection lost", Outcome: storetest.NotDone, Strike: func(*testing.T) { p.CloseClientConnections() }},
 			{Name: "sealed", Strike: func(t *testing.T) { s.Seal(t) }, Mend: func(t *testing.T) { s.Unseal(t) }},
 			{Name: "killed", Strike: func(*testing.T) { s.Kill() }, Mend: func(t *testing.T) { s.Restart(t) }},
@@ -77,7 +78,7 @@ func (p *proxy) intercept(_ context.Context, before func() storetest.Outcome) {
 		if before == nil || r.Method == http.MethodGet || !strings.HasPrefix(r.URL.Path, "/v1/secret/") {
 			return none
 		}
-		return map[storetest.Outcome]fault{storetest.NotDone: notDone, storetest.Lost: done, storetest.Hung: hung, storetest.Twice: twice}[before()]
+		return map[storetest.Outcome]fault{storetest.NotDone: notDone, storetest.Lost: done, storetest.Hung: hung, storetest.Twice: twice, storetest.Late: late}[before()]
 	})
 }
 
