@@ -96,13 +96,11 @@ func (t *tx) newest(a lcm.Address, commits uint64) (Made, error) {
 	}
 	prefix := []byte(a.String() + "\x00")
 	c := b.Cursor()
-	k, raw := c.Seek(append(prefix, 0xff))
-	if k == nil {
-		k, raw = c.Last()
-	} else {
-		k, raw = c.Prev()
+	before := c.Prev
+	if k, _ := c.Seek(append(prefix, 0xff)); k == nil { // nothing comes after it
+		before = c.Last
 	}
-	for ; bytes.HasPrefix(k, prefix); k, raw = c.Prev() {
+	for k, raw := before(); bytes.HasPrefix(k, prefix); k, raw = c.Prev() {
 		if m, err := t.made(string(k), raw); err != nil || m.Commits <= commits {
 			return m, err
 		}
