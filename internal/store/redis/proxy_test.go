@@ -115,6 +115,12 @@ func (p *proxy) serve(client net.Conn) {
 		if err != nil {
 			return
 		}
+		if bytes.Contains(command, []byte("SUBSCRIBE\r\n")) { // from here on answers come unasked, to a Sentinel
+			_, _ = server.Write(command)
+			go func() { _, _ = io.Copy(server, in) }()
+			_, _ = io.Copy(client, answers)
+			return
+		}
 		answer, err := p.pass(command, server, answers)
 		if err != nil {
 			return

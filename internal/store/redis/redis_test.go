@@ -35,7 +35,7 @@ func open(t testing.TB, c redis.Config) *redis.Target {
 type command func(t testing.TB, args ...string) string
 
 // conformance runs the suite on a server, over TLS, under user.acl. do carries out a command as the
-// administrator. The table of failures has rigs and an administrator of its own; nil: it is left out.
+// administrator. The table of failures has rigs and an administrator of its own.
 func conformance(t *testing.T, c redis.Config, do command, rig func(*testing.T) storetest.Rig, doInRig command) {
 	openTarget := func(t *testing.T) store.Target { return open(t, c) }
 	o := storetest.Options{
@@ -63,24 +63,26 @@ func inRig(t *testing.T) bool { return strings.Contains(t.Name(), "/Faults") }
 
 func TestSingle(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
-	disk := storetest.NewDisk(t, 16<<20)
-	disturbed := redistest.Start(t, redistest.Options{Plain: true, Dir: disk.Dir})
-	conformance(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)}, s.Do, rigOn(disturbed, disk), disturbed.Do)
+	disturbed, rig := singleRig(t, 0)
+	conformance(t, redis.Config{Address: s.Address, Login: login(), TLS: tlsOf(s)}, s.Do, rig, disturbed.Do)
 }
 
 func TestDatabase(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
-	conformance(t, redis.Config{Address: s.Address, Database: 3, Login: login(), TLS: tlsOf(s)}, func(t testing.TB, args ...string) string {
-		return s.Do(t, append([]string{"-n", "3"}, args...)...)
-	}, nil, nil)
+	disturbed, rig := singleRig(t, 3)
+	in3 := func(s *redistest.Server) command {
+		return func(t testing.TB, args ...string) string { return s.Do(t, append([]string{"-n", "3"}, args...)...) }
+	}
+	conformance(t, redis.Config{Address: s.Address, Database: 3, Login: login(), TLS: tlsOf(s)}, in3(s), rig, in3(disturbed))
 }
 
 func TestSentinel(t *testing.T) {
 	w := redistest.StartWatched(t, redistest.Options{})
+	disturbed, rig := watchedRig(t)
 	conformance(t, redis.Config{
 		Sentinel: redis.Sentinel{Master: redistest.Master, Addresses: w.SentinelAddresses()},
 		Login:    login(), TLS: tlsOf(w.Servers[0]),
-	}, w.Servers[0].Do, nil, nil)
+	}, w.Servers[0].Do, rig, disturbed.Do)
 }
 
 func TestCluster(t *testing.T) {

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,12 +12,28 @@ import (
 	"github.com/llm-config-manager/lcm/internal/store/storetest"
 )
 
-// rigOn gives rigs on one server, which has no TLS and its data on a small disk. Each has a proxy of its own.
-func rigOn(s *redistest.Server, disk *storetest.Disk) func(t *testing.T) storetest.Rig {
-	return func(t *testing.T) storetest.Rig {
+// singleRig gives rigs on one server, which has no TLS and its data on a small disk. Each has a proxy of its own.
+func singleRig(t *testing.T, database int) (*redistest.Server, func(t *testing.T) storetest.Rig) {
+	disk := storetest.NewDisk(t, 16<<20)
+	s := redistest.Start(t, redistest.Options{Plain: true, Dir: disk.Dir})
+	return s, func(t *testing.T) storetest.Rig {
 		p := newProxy(t, s.Address)
-		target := open(t, redis.Config{Address: p.address, Login: login()})
+		target := open(t, redis.Config{Address: p.address, Database: database, Login: login()})
 		return storetest.Rig{Target: target, Intercept: p.Intercept, Faults: faults(s, p, disk)}
+	}
+}
+
+// watchedRig gives rigs on a master that a Sentinel knows by the address of a proxy.
+func watchedRig(t *testing.T) (*redistest.Server, func(t *testing.T) storetest.Rig) {
+	p := newProxy(t, "")
+	s, sentinel := redistest.StartWatchedAt(t, redistest.Options{Plain: true}, p.port())
+	p.standBefore(s.Address)
+	return s, func(t *testing.T) storetest.Rig {
+		target := open(t, redis.Config{Sentinel: redis.Sentinel{Master: redistest.Master, Addresses: []string{sentinel.Address}}, Login: login()})
+		f := slices.DeleteFunc(faults(s, p, nil), func(f storetest.Fault) bool {
+			return f.Name == "disk full" || f.Name == "read-only" // the Sentinel would not leave a master a replica
+		})
+		return storetest.Rig{Target: target, Intercept: p.Intercept, Faults: f}
 	}
 }
 

@@ -30,7 +30,7 @@ func StartWatched(t testing.TB, o Options) *Watched {
 	w := &Watched{Servers: [2]*Server{master, replica}}
 	w.awaitReplica(t)
 	for range 3 {
-		w.Sentinels = append(w.Sentinels, startSentinel(t, certs, master))
+		w.Sentinels = append(w.Sentinels, startSentinel(t, certs, master.port, 2))
 	}
 	w.await(t, "the Sentinels know each other and the replica", func() bool {
 		for _, s := range w.Sentinels {
@@ -46,12 +46,22 @@ func StartWatched(t testing.TB, o Options) *Watched {
 	return w
 }
 
-func startSentinel(t testing.TB, certs *TLS, master *Server) *Server {
+// StartWatchedAt runs a master without a replica, and one Sentinel that knows it by a port at which something
+// stands before it.
+func StartWatchedAt(t testing.TB, o Options, port int) (master, sentinel *Server) {
+	t.Helper()
+	need(t)
+	certs := certificates(t, o)
+	master = start(t, o, certs)
+	return master, startSentinel(t, certs, port, 1)
+}
+
+func startSentinel(t testing.TB, certs *TLS, master, quorum int) *Server {
 	t.Helper()
 	s := &Server{Dir: t.TempDir(), port: freePort(t), tls: certs, watch: true}
 	s.Address = fmt.Sprintf("127.0.0.1:%d", s.port)
 	lines := append(s.network(), "dir "+s.Dir, "sentinel announce-ip 127.0.0.1",
-		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", Master, master.port),
+		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", Master, master, quorum),
 		fmt.Sprintf("sentinel auth-pass %s %s", Master, adminPassword),
 		fmt.Sprintf("sentinel down-after-milliseconds %s 3000", Master),
 		fmt.Sprintf("sentinel failover-timeout %s 5000", Master))
