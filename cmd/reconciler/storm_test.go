@@ -169,7 +169,7 @@ func (s *storm) moment(cmd *exec.Cmd) (told func() string, most time.Duration) {
 	how, left, writes, shaky := "after a time", -1, s.chance.IntN(2) == 0, s.chance.IntN(3) == 0
 	most = s.whole/4 + time.Duration(s.chance.Int64N(int64(7*s.whole/4)))
 	if s.changed && s.chance.IntN(3) > 0 {
-		left, most = s.chance.IntN(40), 5*s.whole
+		left, most = s.chance.IntN(25), 3*s.whole
 	}
 	if writes && left > 0 {
 		left /= 4
