@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -103,19 +104,32 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 	p := &pack{outputs: outputs(modules), packages: packages(modules), limits: defaultLimits()}
 	findings = append(findings, silent(modules, p.outputs)...)
 
-	var conditions []condition
-	if reserved == nil { // the rules of our own, which are known to compile with them
-		conditions = addConditions(modules)
-	}
 	c := ast.NewCompiler().WithCapabilities(caps).WithDefaultRegoVersion(ast.RegoV1).SetErrorLimit(100)
 	if c.Compile(modules); c.Failed() {
 		return nil, compileFindings(c.Errors, "")
 	}
 	p.askers = askers(modules, c)
-	if err := p.prepare(ctx, c, newReader(modules, c), conditions); err != nil {
-		return nil, compileFindings(err, first(sources).File)
-	}
+	p.kinds = p.kindsOf(c, sync.OnceValues(func() (compiled, error) {
+		if reserved != nil {
+			return compiled{c, newReader(modules, c), nil}, nil
+		}
+		return withConditions(modules, caps) // of the rules of our own, which are known to compile with them
+	}))
 	return p, findings
+}
+
+// withConditions compiles modules once more, with conditions.
+func withConditions(modules map[string]*ast.Module, caps *ast.Capabilities) (compiled, error) {
+	copies := map[string]*ast.Module{}
+	for file, m := range modules {
+		copies[file] = m.Copy()
+	}
+	conditions := addConditions(copies)
+	c := ast.NewCompiler().WithCapabilities(caps).WithDefaultRegoVersion(ast.RegoV1)
+	if c.Compile(copies); c.Failed() {
+		return compiled{}, errPanic
+	}
+	return compiled{c, newReader(copies, c), conditions}, nil
 }
 
 func parse(file string, data []byte, caps *ast.Capabilities) (*ast.Module, error) {

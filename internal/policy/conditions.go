@@ -92,16 +92,16 @@ type sieve struct {
 }
 
 // newSieve finds the conditions that look at shared facts alone; nil if these never leave anything out.
-func newSieve(ctx context.Context, c *ast.Compiler, r *reader, outputs []output, all []condition) (s *sieve, err error) {
-	s = &sieve{compiler: c, outputs: outputs, made: map[string]*query{}}
+func newSieve(ctx context.Context, c compiled, outputs []output) (s *sieve, err error) {
+	s = &sieve{compiler: c.Compiler, outputs: outputs, made: map[string]*query{}}
 	var refs []string
 	spares := false
 	for _, o := range outputs {
 		var rules [][]int
-		for _, rule := range r.rules(o) {
+		for _, rule := range c.reader.rules(o) {
 			var own []int
-			for _, x := range all {
-				if facts, ok := r.named(x.name).shared(); ok && x.of == position(rule.Location) {
+			for _, x := range c.conditions {
+				if facts, ok := c.reader.named(x.name).shared(); ok && x.of == position(rule.Location) {
 					own, refs, s.facts = append(own, len(refs)), append(refs, "{1 | "+x.name+"}"), append(s.facts, facts...)
 				}
 			}
@@ -113,7 +113,7 @@ func newSieve(ctx context.Context, c *ast.Compiler, r *reader, outputs []output,
 	if !spares {
 		return nil, nil
 	}
-	s.prepared, err = rego.New(rego.Compiler(c), rego.Query("verdicts = ["+strings.Join(refs, ", ")+"]"),
+	s.prepared, err = rego.New(rego.Compiler(c.Compiler), rego.Query("verdicts = ["+strings.Join(refs, ", ")+"]"),
 		rego.StrictBuiltinErrors(true), rego.GenerateJSON(asTerm)).PrepareForEval(ctx)
 	return s, err
 }

@@ -35,7 +35,19 @@ func asTerm(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil
 // evaluate gives the verdicts of all rules in the order of p.outputs. What looks at facts alone that many
 // documents share is asked once about all that share them.
 func (p *pack) evaluate(ctx context.Context, in *Input, c *Change) (verdicts []Verdict, err error) {
-	a, err := p.answer(ctx, p.kind(in.Document.Kind), in, c)
+	k := p.kind(in.Document.Kind)
+	if k.asked.Add(1) <= often {
+		q, err := k.whole()
+		if err != nil || q == nil {
+			return nil, err
+		}
+		return p.ask(ctx, q, in, c)
+	}
+	d, err := k.divided()
+	if err != nil {
+		return nil, err
+	}
+	a, err := p.answer(ctx, d, in, c)
 	if err != nil || a.rest == nil {
 		return a.verdicts, err
 	}
@@ -56,7 +68,7 @@ type answer struct {
 	rest     *query // what is yet to be asked; nil: nothing
 }
 
-func (p *pack) answer(ctx context.Context, k *kind, in *Input, c *Change) (a answer, err error) {
+func (p *pack) answer(ctx context.Context, k *divided, in *Input, c *Change) (a answer, err error) {
 	key := k.key(in)
 	if a, ok := k.known.get(key); ok {
 		return a, nil
@@ -75,7 +87,7 @@ func (p *pack) answer(ctx context.Context, k *kind, in *Input, c *Change) (a ans
 	return a, nil
 }
 
-func (p *pack) sift(ctx context.Context, k *kind, in *Input, c *Change) (*query, error) {
+func (p *pack) sift(ctx context.Context, k *divided, in *Input, c *Change) (*query, error) {
 	input, err := in.value(c)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -119,8 +121,19 @@ type query struct {
 	outputs  []output // in the order of the list
 }
 
-// kind is what judges the documents of one kind, or of all kinds that no rule names.
+// kind is what judges the documents of one kind, or of all kinds that no rule names. For the first documents it is one
+// query. A kind that is met often is worth taking apart, by what its rules look at.
 type kind struct {
+	asked   atomic.Int32
+	whole   func() (*query, error)
+	divided func() (*divided, error)
+}
+
+// often is how many documents of a kind are judged as they come.
+const often = 64
+
+// divided is the rules of a kind, apart.
+type divided struct {
 	shared *query // looks at facts alone that many documents share; nil: none does
 	rest   *query // nil: none
 	sieve  *sieve // of rest; nil: all of it is asked about every document
@@ -128,42 +141,58 @@ type kind struct {
 	known  known  // what they said
 }
 
-func (p *pack) prepare(ctx context.Context, c *ast.Compiler, r *reader, conditions []condition) (err error) {
-	p.kinds = map[string]*kind{"": nil}
-	for _, o := range p.outputs {
+// compiled is what queries are made of.
+type compiled struct {
+	*ast.Compiler
+	reader     *reader
+	conditions []condition
+}
+
+func (p *pack) kindsOf(c *ast.Compiler, more func() (compiled, error)) map[string]*kind {
+	all := map[string]*kind{}
+	for _, o := range append([]output{{kinds: []string{""}}}, p.outputs...) {
 		for _, name := range o.kinds {
-			p.kinds[name] = nil
-		}
-	}
-	for name := range p.kinds {
-		k := &kind{}
-		var shared, rest []output
-		for _, o := range p.outputs {
-			if !o.concerns(name) {
-				continue
-			}
-			if facts, ok := r.output(o).shared(); ok {
-				shared, k.facts = append(shared, o), append(k.facts, facts...)
-			} else {
-				rest = append(rest, o)
+			outputs := slices.DeleteFunc(slices.Clone(p.outputs), func(o output) bool { return !o.concerns(name) })
+			// Not by the context of who happens to come first: who comes next is to find it whole.
+			all[name] = &kind{
+				whole: sync.OnceValues(func() (*query, error) { return prepare(context.Background(), c, outputs) }),
+				divided: sync.OnceValues(func() (*divided, error) {
+					c, err := more()
+					if err != nil {
+						return nil, err
+					}
+					d := &divided{}
+					return d, d.make(context.Background(), c, outputs)
+				}),
 			}
 		}
-		if k.shared, err = prepare(ctx, c, shared); err == nil {
-			k.rest, err = prepare(ctx, c, rest)
-		}
-		if err == nil {
-			k.sieve, err = newSieve(ctx, c, r, rest, conditions)
-		}
-		if err != nil {
-			return err
-		}
-		if k.sieve != nil {
-			k.facts = append(k.facts, k.sieve.facts...)
-		}
-		slices.Sort(k.facts)
-		k.facts = slices.Compact(k.facts)
-		p.kinds[name] = k
 	}
+	return all
+}
+
+func (k *divided) make(ctx context.Context, c compiled, outputs []output) (err error) {
+	var shared, rest []output
+	for _, o := range outputs {
+		if facts, ok := c.reader.output(o).shared(); ok {
+			shared, k.facts = append(shared, o), append(k.facts, facts...)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	if k.shared, err = prepare(ctx, c.Compiler, shared); err != nil {
+		return err
+	}
+	if k.rest, err = prepare(ctx, c.Compiler, rest); err != nil {
+		return err
+	}
+	if k.sieve, err = newSieve(ctx, c, rest); err != nil {
+		return err
+	}
+	if k.sieve != nil {
+		k.facts = append(k.facts, k.sieve.facts...)
+	}
+	slices.Sort(k.facts)
+	k.facts = slices.Compact(k.facts)
 	return nil
 }
 
@@ -190,7 +219,7 @@ func (p *pack) kind(name lcm.Kind) *kind {
 }
 
 // key tells apart the documents that shared may say something different of.
-func (k *kind) key(in *Input) *key {
+func (k *divided) key(in *Input) *key {
 	var of key
 	for _, f := range k.facts {
 		common[f].write(&of, in)

@@ -15,7 +15,10 @@ import (
 // TestShared names the base rules of which one verdict does for many Configs: a rule that looks at more
 // costs every document its time.
 func TestShared(t *testing.T) {
-	k := must(t, nil).base.kind(lcm.KindConfig)
+	k, err := must(t, nil).base.kind(lcm.KindConfig).divided()
+	if err != nil {
+		t.Fatal(err)
+	}
 	names := func(q *query) (all []string) {
 		for _, o := range q.outputs {
 			all = append(all, o.name+"/"+o.set())
@@ -76,7 +79,10 @@ func TestReadings(t *testing.T) {
 	} {
 		p := must(t, map[string][]byte{"policies/rego/own.rego": []byte("package lcm.own\n\n" + x.rules + "\n"),
 			"policies/rego/helper.rego": []byte("package lcm.helper\n\nwarn contains " + verdict + " if big\n\nbig if input.document.spec.value > 1\n")})
-		k := p.own.kind(lcm.KindConfig)
+		k, err := p.own.kind(lcm.KindConfig).divided()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got := k.shared != nil && slices.ContainsFunc(k.shared.outputs, func(o output) bool { return o.name == "own" }); got != x.shared {
 			t.Errorf("%s: shared %v, want %v", name, got, x.shared)
 		}
@@ -94,9 +100,9 @@ deny contains {"rule": "team", "path": ["metadata", "owner"], "message": sprintf
 	p, fresh := must(t, own), must(t, own)
 	random := rand.New(rand.NewPCG(1, 1))
 	said, hits := 0, 0
-	for n := range 3000 {
+	for n := range 5000 {
 		in := likely(random, n)
-		if k := p.base.kind(in.Document.Kind); k.shared != nil {
+		if k, err := p.base.kind(in.Document.Kind).divided(); err == nil {
 			if _, ok := k.known.get(k.key(&in)); ok {
 				hits++
 			}
@@ -107,7 +113,7 @@ deny contains {"rule": "team", "path": ["metadata", "owner"], "message": sprintf
 		}
 		for _, pack := range []*pack{fresh.base, fresh.own} {
 			for _, k := range pack.kinds {
-				k.known.answers = nil
+				k.asked.Store(0)
 			}
 		}
 		in.plain, in.credentials = nil, nil
