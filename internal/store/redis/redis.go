@@ -57,11 +57,11 @@ func (t *Target) Capabilities() store.Capabilities { return store.Capabilities{}
 // Close closes the connections.
 func (t *Target) Close() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
-	if t.conn != nil {
-		t.conn.Close()
-		t.conn = nil
+	conn := t.conn
+	t.conn, t.closed = nil, true
+	t.mu.Unlock()
+	if conn != nil {
+		conn.Close()
 	}
 	return nil
 }
@@ -69,14 +69,8 @@ func (t *Target) Close() error {
 // client returns the client, which it connects on the first use and after a refused login. All who come
 // while it connects wait for that one attempt.
 func (t *Target) client(ctx context.Context) (rueidis.Client, error) {
-	t.mu.Lock()
-	conn, closed := t.conn, t.closed
-	t.mu.Unlock()
-	switch {
-	case closed:
-		return nil, errClosed
-	case conn != nil:
-		return conn, nil
+	if conn, err := t.current(); conn != nil || err != nil {
+		return conn, err
 	}
 	select {
 	case r := <-t.connecting.DoChan("", t.connect):
@@ -89,7 +83,19 @@ func (t *Target) client(ctx context.Context) (rueidis.Client, error) {
 	}
 }
 
+func (t *Target) current() (rueidis.Client, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, errClosed
+	}
+	return t.conn, nil
+}
+
 func (t *Target) connect() (any, error) {
+	if conn, err := t.current(); conn != nil || err != nil { // somebody else was just before
+		return conn, err
+	}
 	options, err := t.config.options()
 	if err != nil {
 		return nil, err
@@ -118,9 +124,12 @@ func (t *Target) connect() (any, error) {
 // forget drops the client after a refused login, so that the next use reads the password anew.
 func (t *Target) forget(conn rueidis.Client) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.conn == conn {
+	current := t.conn == conn
+	if current {
 		t.conn = nil
+	}
+	t.mu.Unlock()
+	if current {
 		conn.Close()
 	}
 }
