@@ -2,6 +2,7 @@
 package canonjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -19,5 +20,5 @@ func Marshal(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing canonical JSON: %w", err)
 	}
-	return out[1 : len(out)-1], nil
+	return bytes.Clone(out[1 : len(out)-1]), nil // without the room that Transform leaves: many are kept
 }

@@ -40,7 +40,11 @@ func compileWithout(ctx context.Context, sources map[string][]byte, reserved []s
 		pack     *pack
 		findings []diag.Finding
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxCompile)
+	limit := maxCompile
+	if reserved == nil { // the rules of our own are known to compile: the clock runs while others have the processor, too
+		limit *= 12
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// The compiler cannot be stopped, so a source that keeps it busy for ever is left behind.
 	done := make(chan result, 1)
@@ -57,7 +61,7 @@ func compileWithout(ctx context.Context, sources map[string][]byte, reserved []s
 	case r := <-done:
 		return r.pack, diag.Sort(r.findings)
 	case <-ctx.Done():
-		return nil, []diag.Finding{diag.Errorf(first(sources), "policy/compile", "the rules could not be compiled within %v: simplify them", maxCompile)}
+		return nil, []diag.Finding{diag.Errorf(first(sources), "policy/compile", "the rules could not be compiled within %v: simplify them", limit)}
 	}
 }
 

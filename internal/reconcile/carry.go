@@ -163,6 +163,9 @@ func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, js []*judge
 		if err := r.carryOutSome(ctx, v, js[from:to], plans[from:to], o, report); err != nil {
 			return err
 		}
+		for i := from; i < to; i++ { // what was carried out is not held until the last is
+			js[i].entries, plans[i].Batches, plans[i].Inventory = nil, nil, nil
+		}
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	if j.findings = diag.Sort(check.Withheld(j.findings)); j.held() {
 		return j, ctx.Err()
 	}
+	j.entries = make([]plan.Entry, 0, len(resolved.Entries))
 	for _, e := range resolved.Entries {
 		from, err := job.versions.of(e.Address)
 		if err != nil {

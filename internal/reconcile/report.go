@@ -119,6 +119,7 @@ func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Na
 			p.Failed = append(p.Failed, Failure{n.Namespace, target, failed[target]})
 		}
 		n.Changes = slices.DeleteFunc(n.Changes, func(c plan.Change) bool { return failed[c.Target] != nil })
+		n.Batches, n.Inventory = nil, nil // people read what changes, not values
 		if len(n.Held) > 0 || len(n.Changes) > 0 {
 			p.Plan.Namespaces = append(p.Plan.Namespaces, n)
 		}
