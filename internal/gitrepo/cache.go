@@ -1,73 +1,100 @@
 package gitrepo
 
 import (
+	"encoding/binary"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// generations is a cache bounded by weight: what was not asked for while the young generation filled
-// up is forgotten with the old one.
-type generations[K comparable, V any] struct {
-	mu         sync.Mutex
-	max        int // weight of one generation
-	weight     int
-	young, old map[K]weighed[V]
-}
+// slots is a cache bounded by weight. A key has its place in one of two slots, so that a look costs as much as
+// reading them; who takes a place drives out the one that was not asked for, and where the cache is too heavy, a hand
+// that goes around does (the clock algorithm).
+type slots[K comparable, V any] struct {
+	place func(K) uint64 // spreads keys evenly
+	max   int            // weight of all
 
-type weighed[V any] struct {
-	value  V
+	mu     sync.Mutex
+	all    []slot[K, V] // made when the first value comes
 	weight int
+	hand   int
 }
 
-func newGenerations[K comparable, V any](max int) *generations[K, V] {
-	return &generations[K, V]{max: max / 2, young: map[K]weighed[V]{}}
+type slot[K comparable, V any] struct {
+	key    K
+	value  V
+	weight int // 0: nothing is here
+	asked  bool
 }
 
-func (g *generations[K, V]) get(k K) (V, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if w, ok := g.young[k]; ok {
-		return w.value, true
+const slotCount = 1 << 14
+
+func newSlots[K comparable, V any](max int, place func(K) uint64) *slots[K, V] {
+	return &slots[K, V]{place: place, max: max}
+}
+
+// pair is the two slots where a key can be.
+func (c *slots[K, V]) pair(k K) []slot[K, V] {
+	i := int(c.place(k)%(slotCount/2)) * 2
+	return c.all[i : i+2]
+}
+
+func (c *slots[K, V]) get(k K) (v V, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil {
+		return v, false
 	}
-	w, ok := g.old[k]
-	if ok {
-		g.add(k, w)
+	for i, pair := 0, c.pair(k); i < len(pair); i++ {
+		if s := &pair[i]; s.weight > 0 && s.key == k {
+			s.asked = true
+			return s.value, true
+		}
 	}
-	return w.value, ok
+	return v, false
 }
 
-func (g *generations[K, V]) put(k K, v V, weight int) {
-	if weight > g.max/4 {
+func (c *slots[K, V]) put(k K, v V, weight int) {
+	if weight > c.max/8 {
 		return // one large value must not drive out all others
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.add(k, weighed[V]{v, weight})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil {
+		c.all = make([]slot[K, V], slotCount)
+	}
+	pair := c.pair(k)
+	into := &pair[0]
+	if other := &pair[1]; other.weight > 0 && other.key == k || into.weight > 0 && into.key != k && !other.asked {
+		into = other
+	}
+	pair[0].asked, pair[1].asked = false, false
+	c.drop(into)
+	*into = slot[K, V]{k, v, weight, true}
+	for c.weight += weight; c.weight > c.max; c.hand++ {
+		s := &c.all[c.hand%slotCount]
+		if s.asked {
+			s.asked = false
+		} else {
+			c.drop(s)
+		}
+	}
 }
 
-func (g *generations[K, V]) add(k K, w weighed[V]) {
-	if _, ok := g.young[k]; ok {
-		return
-	}
-	if g.weight+w.weight > g.max {
-		g.old, g.young, g.weight = g.young, make(map[K]weighed[V], len(g.young)), 0
-	}
-	g.young[k] = w
-	g.weight += w.weight
+func (c *slots[K, V]) drop(s *slot[K, V]) {
+	c.weight -= s.weight
+	*s = slot[K, V]{}
 }
 
 // Weights of the caches, in bytes. Together they stay well within what a daemon may use.
 const (
 	baseCacheBytes = 8 << 20
 	treeCacheBytes = 12 << 20
-	cacheEntry     = 128 // what a map entry costs beside its value
+	cacheEntry     = 128 // what an entry costs beside its value
 )
 
 // baseCache keeps unpacked objects that deltas build on.
-type baseCache struct {
-	g *generations[place, base]
-}
+type baseCache struct{ *slots[place, base] }
 
 type place struct {
 	p      *pack
@@ -80,14 +107,17 @@ type base struct {
 }
 
 func newBaseCache() *baseCache {
-	return &baseCache{newGenerations[place, base](baseCacheBytes)}
+	return &baseCache{newSlots[place, base](baseCacheBytes, place.spread)}
 }
 
-func (c *baseCache) get(p *pack, offset int64) (plumbing.ObjectType, []byte, bool) {
-	b, ok := c.g.get(place{p, offset})
-	return b.t, b.data, ok
+// spread is Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4).
+func (p place) spread() uint64 { return uint64(p.offset) * 0x9e3779b97f4a7c15 >> 40 }
+
+// treeCache keeps parsed trees.
+type treeCache struct {
+	*slots[plumbing.Hash, *treeObject]
 }
 
-func (c *baseCache) put(p *pack, offset int64, t plumbing.ObjectType, data []byte) {
-	c.g.put(place{p, offset}, base{t, data}, len(data)+cacheEntry)
+func newTreeCache() *treeCache {
+	return &treeCache{newSlots[plumbing.Hash, *treeObject](treeCacheBytes, func(id plumbing.Hash) uint64 { return binary.BigEndian.Uint64(id[:]) })}
 }

@@ -27,8 +27,8 @@ func (rd *reader) loose(path string, limit int64) (plumbing.ObjectType, []byte, 
 	if size > limit {
 		return 0, nil, &sizeError{limit}
 	}
-	data, err := rd.rest(size)
-	return t, data, err
+	data := make([]byte, size)
+	return t, data, rd.rest(data)
 }
 
 // looseHead reads "blob 12\x00".

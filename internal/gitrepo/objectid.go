@@ -48,15 +48,18 @@ func (h *objectHasher) sum(t plumbing.ObjectType, data []byte) (id plumbing.Hash
 }
 
 // quickHasher computes ids of objects that objectHasher has seen before: only damage is looked for.
-type quickHasher struct{ hash.Hash }
+type quickHasher struct {
+	hash.Hash
+	head, got []byte // for reuse
+}
 
-func (h quickHasher) matches(id plumbing.Hash, t plumbing.ObjectType, data []byte) bool {
+func (h *quickHasher) matches(id plumbing.Hash, t plumbing.ObjectType, data []byte) bool {
 	h.Reset()
-	h.Write(objectHead(t, int64(len(data))))
+	h.head = appendHead(h.head[:0], t, int64(len(data)))
+	h.Write(h.head)
 	h.Write(data)
-	var got plumbing.Hash
-	h.Sum(got[:0])
-	return got == id
+	h.got = h.Sum(h.got[:0])
+	return plumbing.Hash(h.got) == id
 }
 
 // start begins an object, whose bytes are then to be written to h.
@@ -65,9 +68,13 @@ func (h *objectHasher) start(t plumbing.ObjectType, size int64) {
 	h.Write(objectHead(t, size))
 }
 
-// objectHead is "blob 12\x00".
 func objectHead(t plumbing.ObjectType, size int64) []byte {
-	head := append(make([]byte, 0, 32), t.String()...)
+	return appendHead(make([]byte, 0, 32), t, size)
+}
+
+// appendHead adds "blob 12\x00".
+func appendHead(head []byte, t plumbing.ObjectType, size int64) []byte {
+	head = append(head, t.String()...)
 	head = append(head, ' ')
 	head = strconv.AppendInt(head, size, 10)
 	return append(head, 0)

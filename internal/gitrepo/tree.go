@@ -95,9 +95,10 @@ func (t *Tree) ReadDir(path string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, pathError("readdir", path, err)
 	}
-	list := make([]fs.DirEntry, len(obj.lines))
+	entries, list := make([]dirEntry, len(obj.lines)), make([]fs.DirEntry, len(obj.lines))
 	for i := range list {
-		list[i] = dirEntry{t, obj.at(i)}
+		entries[i] = dirEntry{t, obj.at(i)}
+		list[i] = &entries[i]
 	}
 	// Git's order is not that of names: it counts a folder's name with a slash.
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
@@ -229,14 +230,14 @@ type dirEntry struct {
 	entry treeEntry
 }
 
-func (d dirEntry) Name() string               { return d.entry.name }
-func (d dirEntry) IsDir() bool                { return d.entry.folder() }
-func (d dirEntry) Type() fs.FileMode          { return fileMode(d.entry.mode).Type() }
-func (d dirEntry) Info() (fs.FileInfo, error) { return d.tree.describe(d.entry) }
+func (d *dirEntry) Name() string               { return d.entry.name }
+func (d *dirEntry) IsDir() bool                { return d.entry.folder() }
+func (d *dirEntry) Type() fs.FileMode          { return fileMode(d.entry.mode).Type() }
+func (d *dirEntry) Info() (fs.FileInfo, error) { return d.tree.describe(d.entry) }
 
 // Mode and ContentID are those of Info, which has to look for the size of a file.
-func (d dirEntry) Mode() fs.FileMode { return fileMode(d.entry.mode) }
-func (d dirEntry) ContentID() string { return d.entry.id.String() }
+func (d *dirEntry) Mode() fs.FileMode { return fileMode(d.entry.mode) }
+func (d *dirEntry) ContentID() string { return d.entry.id.String() }
 
 type openFile struct {
 	info fileInfo

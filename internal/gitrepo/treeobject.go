@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -127,7 +128,8 @@ var errTooMany = errors.New("too many entries")
 // parseTree parses `<mode> <name>\0<20 bytes of id>`…. What Git would not write is refused, and so are
 // names that could not be told apart, or could do harm, on somebody's disk or terminal.
 func parseTree(raw []byte, most int) (*treeObject, error) {
-	t := &treeObject{text: string(raw), lines: make([]entryLine, 0, min(len(raw)/32+1, most))}
+	// What was read is never changed, so that it can be a string as it lies.
+	t := &treeObject{text: unsafe.String(unsafe.SliceData(raw), len(raw)), lines: make([]entryLine, 0, min(len(raw)/32+1, most))}
 	var before treeEntry
 	for pos := 0; pos < len(t.text); {
 		if len(t.lines) == most {
@@ -235,13 +237,4 @@ func isDotGit(name string) bool {
 	visible, _, _ = strings.Cut(visible, ":")  // NTFS: the name of a stream
 	visible = strings.TrimRight(visible, " .") // NTFS ignores these
 	return strings.EqualFold(visible, ".git") || strings.EqualFold(visible, "git~1")
-}
-
-// treeCache keeps parsed trees.
-type treeCache struct {
-	*generations[plumbing.Hash, *treeObject]
-}
-
-func newTreeCache() *treeCache {
-	return &treeCache{newGenerations[plumbing.Hash, *treeObject](treeCacheBytes)}
 }

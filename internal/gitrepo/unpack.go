@@ -1,7 +1,6 @@
 package gitrepo
 
 import (
-	"bytes"
 	"compress/zlib"
 	"crypto/sha1"
 	"errors"
@@ -32,12 +31,12 @@ type reader struct {
 	quick   quickHasher
 	src     fileReader
 	inflate io.ReadCloser // also a zlib.Resetter
-	block   bytes.Reader  // what is left of a block: inflating is quickest from memory
+	whole   inflater      // for what lies in one block
 	one     [1]byte
 }
 
 func newReader() *reader {
-	return &reader{hasher: newObjectHasher(), quick: quickHasher{sha1.New()}}
+	return &reader{hasher: newObjectHasher(), quick: quickHasher{Hash: sha1.New()}}
 }
 
 // entry is the head of an object in a pack.
@@ -105,42 +104,36 @@ func distance(next func() byte) int64 {
 
 // body inflates exactly size bytes from where rd.src is.
 func (rd *reader) body(size int64) ([]byte, error) {
-	begin := rd.src.pos()
-	rd.block.Reset(rd.src.buf)
-	if err := rd.startAt(&rd.block); err == nil {
-		if out, err := rd.rest(size); err == nil {
-			return out, nil
-		}
+	begin, out := rd.src.pos(), make([]byte, size)
+	if rd.whole.inflate(rd.src.buf, out) == nil {
+		return out, nil
 	}
 	// It goes on in the next block, or is damaged.
 	rd.src.seekPack(rd.src.p, begin)
 	if err := rd.start(); err != nil {
 		return nil, err
 	}
-	return rd.rest(size)
+	return out, rd.rest(out)
 }
 
-// rest inflates the last size bytes of a stream.
-func (rd *reader) rest(size int64) ([]byte, error) {
-	out := make([]byte, size)
+// rest inflates the last bytes of a stream, as many as out takes.
+func (rd *reader) rest(out []byte) error {
 	if _, err := io.ReadFull(rd.inflate, out); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	// The end of the stream is where its checksum is verified.
 	if n, err := rd.inflate.Read(rd.one[:]); n != 0 || err != io.EOF {
-		return nil, fmt.Errorf("%w: more bytes than announced", errDamaged)
+		return fmt.Errorf("%w: more bytes than announced", errDamaged)
 	}
-	return out, nil
+	return nil
 }
 
-func (rd *reader) start() error { return rd.startAt(&rd.src) }
-
-func (rd *reader) startAt(src io.Reader) (err error) {
+func (rd *reader) start() (err error) {
 	if rd.inflate == nil {
-		rd.inflate, err = zlib.NewReader(src)
+		rd.inflate, err = zlib.NewReader(&rd.src)
 		return err
 	}
-	return rd.inflate.(zlib.Resetter).Reset(src, nil)
+	return rd.inflate.(zlib.Resetter).Reset(&rd.src, nil)
 }
 
 // unpack returns the object at offset of a pack, its deltas applied.
@@ -149,12 +142,19 @@ func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.Obj
 	var places []int64
 	var held int64
 	for {
-		if t, data, ok := o.bases.get(p, offset); ok {
-			return o.apply(p, t, data, deltas, places, limit)
+		if len(deltas) > 0 {
+			if b, ok := o.bases.get(place{p, offset}); ok {
+				return o.apply(p, b.t, b.data, deltas, places, limit)
+			}
 		}
 		e, err := rd.entryAt(p, offset)
 		if err != nil {
 			return 0, nil, err
+		}
+		if e.t.IsDelta() && len(deltas) == 0 {
+			if b, ok := o.bases.get(place{p, offset}); ok {
+				return o.apply(p, b.t, b.data, deltas, places, limit)
+			}
 		}
 		// A delta may be a little larger than what it makes; a base is read by objectBytes.
 		bound := limit
@@ -170,7 +170,7 @@ func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.Obj
 		}
 		if !e.t.IsDelta() {
 			if len(deltas) > 0 {
-				o.bases.put(p, offset, e.t, data)
+				o.bases.put(place{p, offset}, base{e.t, data}, len(data)+cacheEntry)
 			}
 			return o.apply(p, e.t, data, deltas, places, limit)
 		}
@@ -205,7 +205,7 @@ func (o *objects) apply(p *pack, t plumbing.ObjectType, data []byte, deltas [][]
 		if data, err = packfile.PatchDelta(data, deltas[i]); err != nil {
 			return 0, nil, err
 		}
-		o.bases.put(p, places[i], t, data)
+		o.bases.put(place{p, places[i]}, base{t, data}, len(data)+cacheEntry)
 	}
 	if int64(len(data)) > limit {
 		return 0, nil, &sizeError{limit}

@@ -49,7 +49,14 @@ func (p Pattern) String() string { return strings.Join(p.segments, "/") }
 
 // Match reports whether the whole of path matches. The zero Pattern matches nothing.
 func (p Pattern) Match(path string) bool {
-	return len(p.segments) > 0 && path != "" && match(p.segments, strings.Split(path, "/"))
+	if len(p.segments) == 0 || path == "" {
+		return false
+	}
+	segments := make([]string, 0, 16) // as most paths need, on the stack
+	for s := range strings.SplitSeq(path, "/") {
+		segments = append(segments, s)
+	}
+	return match(p.segments, segments)
 }
 
 // match follows the single-restart algorithm of shell globs: only the last ** needs to be retried,

@@ -124,8 +124,8 @@ type keptDocument struct {
 	size     int
 }
 
-// maxKept bounds the bytes of the files that are kept; parsed, they take thirty times as much.
-const maxKept = 256 << 10
+// maxKept bounds the bytes of the files that are kept; parsed, they take ten times as much.
+const maxKept = 768 << 10
 
 func (k *Kept) get(f keptFile, parse func() (*Document, []diag.Finding, int)) (*Document, []diag.Finding) {
 	k.mu.Lock()
@@ -136,6 +136,9 @@ func (k *Kept) get(f keptFile, parse func() (*Document, []diag.Finding, int)) (*
 	d, ok := k.old[f]
 	if !ok {
 		d.document, d.findings, d.size = parse()
+		if d.document != nil && d.document.YAML != nil {
+			d.document.YAML = d.document.YAML.Placeless() // for what resolves to what, no place matters
+		}
 	}
 	k.put(f, d)
 	return d.document, d.findings

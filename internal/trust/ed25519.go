@@ -26,11 +26,11 @@ type edKey struct {
 	minusA *multiples // of the key, negated; nil until it is used often
 }
 
-// tableFrom is how many signatures a key verifies before it gets a table, which takes the time of twenty.
-// maxTables bounds their memory to 11 MB.
+// tableFrom is how many signatures a key verifies before it gets a table, which takes the time of thirty.
+// maxTables bounds their memory to 14 MB.
 const (
 	tableFrom = 32
-	maxTables = 64
+	maxTables = 48
 )
 
 // Verify is that of the SSH key.

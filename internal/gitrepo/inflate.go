@@ -1,0 +1,315 @@
+package gitrepo
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/adler32"
+)
+
+// inflater unpacks one zlib stream (RFC 1950, RFC 1951) that lies in memory, into as many bytes as it is known to
+// hold. The objects of a pack are so many and so small that a library made for streams takes most of its time to begin:
+// this takes a third of it. It need not tell why it gives up, for then compress/zlib has a try.
+type inflater struct {
+	in     []byte
+	pos    int    // in in; beyond its end there are zeros
+	bits   uint64 // the next bits, the first lowest
+	count  uint   // how many of them are there
+	lit    prefix
+	dist   prefix
+	length [maxLit + maxDist]uint8
+}
+
+const (
+	maxLit     = 286 // codes for literals and lengths
+	maxDist    = 30  // codes for distances
+	maxCode    = 15  // bits of a code
+	tableBits  = 9   // of codes that one look decodes
+	endOfBlock = 256
+)
+
+var errNotInflated = errors.New("not a stream of the expected size that lies whole in memory")
+
+// prefix is a prefix code. Of a code as long as mask or shorter, the table holds symbol<<4 | length at every index that begins
+// with it, its first bit lowest; longer ones are decoded by counts and symbols, a bit at a time.
+type prefix struct {
+	table   [1 << tableBits]uint16
+	mask    uint64
+	counts  [maxCode + 1]uint16
+	symbols [maxLit + 2]uint16 // by code
+}
+
+// build makes the code that has so many bits for each symbol; false if there is no such code.
+func (p *prefix) build(lengths []uint8) bool {
+	p.counts = [maxCode + 1]uint16{}
+	for _, n := range lengths {
+		p.counts[n]++
+	}
+	used := len(lengths) - int(p.counts[0])
+	p.counts[0] = 0
+	var place [maxCode + 2]uint16
+	left, longest := 1, 0
+	for n := 1; n <= maxCode; n++ {
+		if left = left<<1 - int(p.counts[n]); left < 0 {
+			return false
+		}
+		if place[n+1] = place[n] + p.counts[n]; p.counts[n] > 0 {
+			longest = n
+		}
+	}
+	if left > 0 && (used > 1 || longest > 1) {
+		return false // codes that stand for nothing, which one code of one bit may leave
+	}
+	for symbol, n := range lengths {
+		if n > 0 {
+			p.symbols[place[n]] = uint16(symbol)
+			place[n]++
+		}
+	}
+	p.tabulate(min(longest, tableBits))
+	return true
+}
+
+// tabulate makes the table of a length from that of one bit less, which stands in it twice.
+func (p *prefix) tabulate(longest int) {
+	p.table[0], p.mask = 0, 1<<longest-1
+	code, next := 0, 0
+	for n := 1; n <= longest; n++ {
+		copy(p.table[1<<(n-1):1<<n], p.table[:1<<(n-1)])
+		for range p.counts[n] {
+			p.table[code] = p.symbols[next]<<4 | uint16(n)
+			next++
+			bit := 1 << (n - 1) // the code's last
+			for ; code&bit != 0; bit >>= 1 {
+				code ^= bit
+			}
+			code |= bit
+		}
+	}
+}
+
+// fixed are the codes of RFC 1951, section 3.2.6.
+var fixedLit, fixedDist = func() (lit, dist prefix) {
+	var lengths [maxLit + 2]uint8
+	for i := range lengths {
+		switch {
+		case i < 144:
+			lengths[i] = 8
+		case i < 256:
+			lengths[i] = 9
+		case i < 280:
+			lengths[i] = 7
+		default:
+			lengths[i] = 8
+		}
+	}
+	lit.build(lengths[:])
+	for i := range lengths {
+		lengths[i] = 5
+	}
+	dist.build(lengths[:32])
+	return lit, dist
+}()
+
+// Lengths and distances (RFC 1951, section 3.2.5): where each code begins, and by how many further bits it goes on.
+var (
+	lengthBase  = [...]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}
+	lengthExtra = [...]uint8{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0}
+	distBase    = [...]uint16{1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577}
+	distExtra   = [...]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
+)
+
+// codeOrder is in which order the lengths of the code that writes the lengths of codes come (section 3.2.7).
+var codeOrder = [...]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+
+// inflate fills out with what the stream at the beginning of in holds.
+func (f *inflater) inflate(in, out []byte) error {
+	if len(in) < 2 || in[0]&15 != 8 || in[0]>>4 > 7 || in[1]&0x20 != 0 || binary.BigEndian.Uint16(in)%31 != 0 {
+		return errNotInflated
+	}
+	f.in, f.pos, f.bits, f.count = in, 2, 0, 0
+	n, last := 0, false
+	for !last {
+		f.fill()
+		last = f.take(1) == 1
+		ok := false
+		switch f.take(2) {
+		case 0:
+			n, ok = f.stored(out, n)
+		case 1:
+			n, ok = f.block(out, n, &fixedLit, &fixedDist)
+		case 2:
+			if f.codes() {
+				n, ok = f.block(out, n, &f.lit, &f.dist)
+			}
+		}
+		if !ok {
+			return errNotInflated
+		}
+	}
+	end := f.pos - int(f.count/8)
+	if n != len(out) || end+4 > len(in) || binary.BigEndian.Uint32(in[end:]) != adler32.Checksum(out) {
+		return errNotInflated
+	}
+	return nil
+}
+
+// fill sees to 56 bits at least.
+func (f *inflater) fill() {
+	if f.pos+8 <= len(f.in) {
+		f.bits |= binary.LittleEndian.Uint64(f.in[f.pos:]) << f.count
+		f.pos += int(63-f.count) / 8
+		f.count |= 56
+		return
+	}
+	for ; f.count <= 56; f.count += 8 {
+		if f.pos < len(f.in) {
+			f.bits |= uint64(f.in[f.pos]) << f.count
+		}
+		f.pos++
+	}
+}
+
+func (f *inflater) take(n uint) uint {
+	v := uint(f.bits & (1<<n - 1))
+	f.bits >>= n
+	f.count -= n
+	return v
+}
+
+// stored copies a block that is not compressed.
+func (f *inflater) stored(out []byte, n int) (int, bool) {
+	f.take(f.count % 8)
+	at := f.pos - int(f.count/8)
+	if at+4 > len(f.in) {
+		return n, false
+	}
+	size, check := int(binary.LittleEndian.Uint16(f.in[at:])), binary.LittleEndian.Uint16(f.in[at+2:])
+	at += 4
+	if uint16(size) != ^check || at+size > len(f.in) || n+size > len(out) {
+		return n, false
+	}
+	copy(out[n:], f.in[at:at+size])
+	f.pos, f.bits, f.count = at+size, 0, 0
+	return n + size, true
+}
+
+// codes reads the codes of a block.
+func (f *inflater) codes() bool {
+	f.fill()
+	lits, dists, codes := int(f.take(5))+257, int(f.take(5))+1, int(f.take(4))+4
+	if lits > maxLit || dists > maxDist {
+		return false
+	}
+	var lengths [len(codeOrder)]uint8
+	for _, symbol := range codeOrder[:codes] {
+		if f.count < 3 {
+			f.fill()
+		}
+		lengths[symbol] = uint8(f.take(3))
+	}
+	if !f.lit.build(lengths[:]) {
+		return false
+	}
+	for n := 0; n < lits+dists; {
+		f.fill()
+		symbol, ok := f.symbol(&f.lit)
+		if !ok || f.pos > len(f.in)+8 {
+			return false
+		}
+		value, times := uint8(symbol), 1
+		switch symbol {
+		case 16:
+			if n == 0 {
+				return false
+			}
+			value, times = f.length[n-1], 3+int(f.take(2))
+		case 17:
+			value, times = 0, 3+int(f.take(3))
+		case 18:
+			value, times = 0, 11+int(f.take(7))
+		}
+		if n+times > lits+dists {
+			return false
+		}
+		for range times {
+			f.length[n] = value
+			n++
+		}
+	}
+	return f.length[endOfBlock] > 0 && f.lit.build(f.length[:lits]) && f.dist.build(f.length[lits:lits+dists])
+}
+
+// symbol decodes one symbol, for which the bits must be there.
+func (f *inflater) symbol(p *prefix) (uint, bool) {
+	if e := p.table[f.bits&p.mask&(1<<tableBits-1)]; e != 0 {
+		f.bits >>= e & 15
+		f.count -= uint(e & 15)
+		return uint(e >> 4), true
+	}
+	code, first, index := 0, 0, 0
+	for n, b := 1, f.bits; n <= maxCode; n++ {
+		code |= int(b & 1)
+		b >>= 1
+		count := int(p.counts[n])
+		if code-first < count {
+			f.take(uint(n))
+			return uint(p.symbols[index+code-first]), true
+		}
+		index += count
+		first = (first + count) << 1
+		code <<= 1
+	}
+	return 0, false
+}
+
+// block unpacks a block, given its codes.
+func (f *inflater) block(out []byte, n int, lit, dist *prefix) (int, bool) {
+	for f.pos <= len(f.in)+8 { // what lies beyond are zeros, in which no stream ends
+		f.fill()
+		symbol, ok := f.symbol(lit)
+		for ok && symbol < endOfBlock && n < len(out) {
+			out[n] = byte(symbol)
+			n++
+			if f.count < maxCode {
+				f.fill()
+			}
+			symbol, ok = f.symbol(lit)
+		}
+		switch {
+		case !ok || symbol < endOfBlock:
+			return n, false
+		case symbol == endOfBlock:
+			return n, true
+		}
+		if n, ok = f.repeat(out, n, symbol-endOfBlock-1, dist); !ok {
+			return n, false
+		}
+	}
+	return n, false
+}
+
+// repeat copies what was unpacked before.
+func (f *inflater) repeat(out []byte, n int, length uint, dist *prefix) (int, bool) {
+	if length >= uint(len(lengthBase)) {
+		return n, false
+	}
+	f.fill()
+	size := int(lengthBase[length]) + int(f.take(uint(lengthExtra[length])))
+	code, ok := f.symbol(dist)
+	if !ok || code >= uint(len(distBase)) {
+		return n, false
+	}
+	back := int(distBase[code]) + int(f.take(uint(distExtra[code])))
+	if back > n || n+size > len(out) {
+		return n, false
+	}
+	if back >= size {
+		copy(out[n:n+size], out[n-back:])
+		return n + size, true
+	}
+	for range size {
+		out[n] = out[n-back]
+		n++
+	}
+	return n, true
+}
