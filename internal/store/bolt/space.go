@@ -134,8 +134,8 @@ func (s space) marker() (m store.Marker, err error) {
 	return m, nil
 }
 
-// compare refuses changes whose tokens are not those of the entries, and whatever would replace or
-// delete a value that bears no mark: that is not ours.
+// compare refuses changes whose tokens are not those of the entries, and whatever would delete a value
+// that bears no mark: that is not ours. To take one over is decided before.
 func (s space) compare(changes []store.Change) error {
 	for _, c := range changes {
 		token, marked, err := s.token(c.Key)
@@ -145,7 +145,7 @@ func (s space) compare(changes []store.Change) error {
 		if token != c.If {
 			return fmt.Errorf("%s %s: %w", c.Action, s.ns.Key(c.Key), store.ErrConflict)
 		}
-		if !marked && (c.Action == store.Update || c.Action == store.Delete) {
+		if !marked && c.Action == store.Delete {
 			return fmt.Errorf("%s %s: it bears no mark, so it is not ours: %w", c.Action, s.ns.Key(c.Key), store.ErrConflict)
 		}
 	}

@@ -90,15 +90,15 @@ func standsAlready(b store.Batch, old generation) (bool, error) {
 	return m == b.Marker, err
 }
 
-// compare refuses changes whose tokens are not those of the entries, and whatever would replace or
-// delete a value that bears no mark: that is not ours.
+// compare refuses changes whose tokens are not those of the entries, and whatever would delete what bears no
+// mark, or replace what is no file: that is not ours. To take a file over is decided before.
 func compare(b store.Batch, held holdings) error {
 	for _, c := range b.Changes {
 		e := held[c.Key]
 		if e.item.Token != c.If {
 			return fmt.Errorf("%s %s: %w", c.Action, b.Namespace.Key(c.Key), store.ErrConflict)
 		}
-		if !e.marked && (c.Action == store.Update || c.Action == store.Delete) {
+		if !e.marked && (c.Action == store.Delete || c.Action == store.Update && !e.plain) {
 			return fmt.Errorf("%s %s: it bears no mark, so it is not ours: %w", c.Action, b.Namespace.Key(c.Key), store.ErrConflict)
 		}
 	}

@@ -32,6 +32,7 @@ type mark struct {
 type entry struct {
 	item   store.Item
 	marked bool
+	plain  bool // it is a file
 }
 
 // holdings are the entries of a generation by key.
@@ -83,7 +84,8 @@ func (g generation) entry(key string, f fs.DirEntry) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	if info.Mode().IsRegular() && info.Size() <= maxValue {
+	plain := info.Mode().IsRegular()
+	if plain && info.Size() <= maxValue {
 		value, _, err := g.store.file(path.Join(g.dir, f.Name()), maxValue)
 		if err != nil {
 			return entry{}, err
@@ -93,7 +95,7 @@ func (g generation) entry(key string, f fs.DirEntry) (entry, error) {
 		content = fmt.Sprintf("%v of %d bytes, %d", info.Mode().Type(), info.Size(), info.ModTime().UnixNano())
 	}
 	item := store.Item{Key: key, Meta: m.Meta, Token: tokenOf(m, marked, content), Stale: marked && m.Content != content}
-	return entry{item, marked}, nil
+	return entry{item, marked, plain}, nil
 }
 
 func contentOf(value []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(value)) }

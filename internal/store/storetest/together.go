@@ -213,6 +213,23 @@ func (s suite) testForeign(t *testing.T) {
 	if item := k.item("foreign"); item.Meta != (store.Meta{}) || item.Token != token {
 		t.Errorf("writes beside it changed an entry of somebody else: %+v", item)
 	}
+
+	gone := store.Change{Action: store.Delete, Key: "foreign", If: token}
+	if err := k.target.Apply(t.Context(), k.batch(revision2, gone)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("deleting an entry of somebody else: %v; want ErrConflict", err)
+	}
+	k.expectHolds("foreign", theirs, true)
+	stale := k.replace("foreign", number(3))
+	stale.If = "another"
+	if err := k.target.Apply(t.Context(), k.batch(revision2, stale)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("taking over another entry of somebody else than was listed: %v; want ErrConflict", err)
+	}
+	k.expectHolds("foreign", theirs, true)
+	k.apply(revision2, k.replace("foreign", number(3))) // as it is decided where adopt says so
+	k.expect(state{marker(revision2), map[string]held{
+		"b":       {Value: number(2), Meta: k.meta("b", revision1)},
+		"foreign": {Value: number(3), Meta: k.meta("foreign", revision2)},
+	}})
 }
 
 func (s suite) testReopen(t *testing.T) {

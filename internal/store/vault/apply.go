@@ -84,6 +84,9 @@ func (t *Target) compare(ctx context.Context, steps []step) error {
 		if s.was.token() != s.If {
 			return fmt.Errorf("%s: %w", s.path, store.ErrConflict)
 		}
+		if s.Action == store.Delete && !s.was.marked {
+			return fmt.Errorf("%s: it bears no mark, so it is not ours: %w", s.path, store.ErrConflict)
+		}
 		return nil
 	})
 }
