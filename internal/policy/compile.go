@@ -112,10 +112,11 @@ func compileAll(ctx context.Context, sources map[string][]byte, reserved []strin
 	if c.Compile(modules); c.Failed() {
 		return nil, compileFindings(c.Errors, "")
 	}
-	p.askers = askers(modules, c)
+	r := newReader(modules, c)
+	p.askers = r.askers()
 	p.kinds = p.kindsOf(c, sync.OnceValues(func() (compiled, error) {
 		if reserved != nil {
-			return compiled{c, newReader(modules, c), nil}, nil
+			return compiled{c, r, nil}, nil
 		}
 		return withConditions(modules, caps) // of the rules of our own, which are known to compile with them
 	}))

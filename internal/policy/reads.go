@@ -15,6 +15,9 @@ type readings [][]string
 
 var anything = readings{{}}
 
+// replaced is what a rule reads that looks at an input with other facts put in: no fact of ours.
+var replaced = []string{"with"}
+
 // reader finds what rules read, themselves and through other rules. The sources are looked at as they were
 // written: the compiler takes conditions apart.
 type reader struct {
@@ -25,16 +28,17 @@ type reader struct {
 func newReader(sources map[string]*ast.Module, c *ast.Compiler) *reader {
 	r := &reader{c, map[diag.Position]readings{}}
 	for _, m := range sources {
-		imported := slices.ContainsFunc(m.Imports, func(i *ast.Import) bool {
-			ref, ok := i.Path.Value.(ast.Ref)
-			return ok && ref[0].Equal(ast.InputRootDocument)
-		})
+		var imported readings // a name of the module may stand for it anywhere
+		for _, i := range m.Imports {
+			if ref, ok := i.Path.Value.(ast.Ref); ok && ref[0].Equal(ast.InputRootDocument) {
+				imported = append(imported, names(ref[1:]))
+			}
+		}
 		for _, rule := range m.Rules {
 			for ; rule != nil; rule = rule.Else {
 				at := position(rule.Location)
-				if r.direct[at] = append(r.direct[at], directReadings(rule)...); imported {
-					r.direct[at] = anything
-				}
+				r.direct[at] = append(r.direct[at], directReadings(rule)...)
+				r.direct[at] = append(r.direct[at], imported...)
 			}
 		}
 	}
@@ -104,9 +108,8 @@ func directReadings(rule *ast.Rule) (found readings) {
 		switch x := x.(type) {
 		case *ast.Expr:
 			if len(x.With) > 0 {
-				found = append(found, anything...)
-			}
-			if terms, ok := x.Terms.([]*ast.Term); ok {
+				found = append(found, replaced)
+			} else if terms, ok := x.Terms.([]*ast.Term); ok {
 				if path := fieldOf(terms); path != nil {
 					found = append(found, path)
 					return walk(terms[2:])
@@ -146,17 +149,26 @@ func names(terms []*ast.Term) []string {
 	return path
 }
 
-// fieldOf is what a call reads that is object.get of a part of the input and a name; nil for other calls.
+// fieldOf is what a call reads that is object.get of a part of the input and a name or a path; nil for other calls.
 func fieldOf(call []*ast.Term) []string {
 	if len(call) < 4 || call[0].String() != "object.get" {
 		return nil
 	}
-	of, ok := call[1].Value.(ast.Ref)
-	field, named := call[2].Value.(ast.String)
-	if !ok || !named || !of[0].Equal(ast.InputRootDocument) || len(names(of[1:])) != len(of)-1 {
+	of := []string{}
+	if part, ok := call[1].Value.(ast.Ref); ok && part[0].Equal(ast.InputRootDocument) && len(names(part[1:])) == len(part)-1 {
+		of = names(part[1:])
+	} else if !call[1].Equal(ast.InputRootDocument) {
 		return nil
 	}
-	return append(names(of[1:]), string(field))
+	if path, ok := call[2].Value.(*ast.Array); ok {
+		return append(of, names(listed(path))...)
+	}
+	return append(of, names(call[2:3])...)
+}
+
+func listed(list *ast.Array) (all []*ast.Term) {
+	list.Foreach(func(t *ast.Term) { all = append(all, t) })
+	return all
 }
 
 // common are the facts that many documents share, as they are told apart by: of all that a rule looks at, if it
