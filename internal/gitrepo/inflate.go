@@ -8,7 +8,7 @@ import (
 
 // inflater unpacks one zlib stream (RFC 1950, RFC 1951) that lies in memory, into as many bytes as it is known to
 // hold. The objects of a pack are so many and so small that a library made for streams takes most of its time to begin:
-// this takes a third of it. It need not tell why it gives up, for then compress/zlib has a try.
+// this takes half of it. It need not tell why it gives up, for then compress/zlib has a try.
 type inflater struct {
 	in     []byte
 	pos    int    // in in; beyond its end there are zeros
