@@ -83,17 +83,17 @@ func (e targetError) Unwrap() error { return e.error }
 
 // passCode is the exit code of a pass.
 func passCode(r *reconcile.Report) int {
-	switch {
-	case r.Refusal != nil:
+	switch r.Result() {
+	case reconcile.ResultDone:
+		return exitDone
+	case reconcile.ResultRefused:
 		return exitRefused
-	case r.HeldWhole || len(r.Held) > 0:
+	case reconcile.ResultHeld:
 		return exitHeld
-	case len(r.Failed) > 0:
+	case reconcile.ResultTargetFailed:
 		return exitTarget
-	case diag.Failed(r.Findings): // something is wrong that no namespace is held for
-		return exitFailed
 	}
-	return exitDone
+	return exitFailed
 }
 
 type cli struct {

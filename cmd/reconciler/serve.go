@@ -46,27 +46,12 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 		return a.Run(ctx, schedule, func(r *reconcile.Report, err error) {
 			done(r, err)
 			if err != nil {
-				watched.Passed(health.Failed, 0)
+				watched.Passed(reconcile.ResultFailed, 0)
 				return
 			}
-			watched.Passed(resultOf(r), r.Took)
+			watched.Passed(r.Result(), r.Took)
 			watched.Drifted(r.Drifted)
 		})
 	})
 	return group.Wait()
-}
-
-// resultOf is the exit code of a pass as the label of a metric.
-func resultOf(r *reconcile.Report) health.Result {
-	switch passCode(r) {
-	case exitDone:
-		return health.Done
-	case exitRefused:
-		return health.Refused
-	case exitHeld:
-		return health.Held
-	case exitTarget:
-		return health.TargetFailed
-	}
-	return health.Failed
 }

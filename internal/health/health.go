@@ -19,16 +19,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// Config says what is told. All fields are required.
+// Config says what is told. All fields are required but Collectors.
 type Config struct {
 	Repository string                            // its name, in the label of every metric
 	Status     func() (*reconcile.Status, error) // called at any time, from any goroutine
 	Log        *slog.Logger
+	Collectors []prometheus.Collector // metrics of other parts of the daemon; their labels must be bounded
 }
 
 // Server answers those who watch.

@@ -110,8 +110,8 @@ func TestMetrics(t *testing.T) {
 		return nil, errors.New("gone")
 	})
 	at := serve(t, s)
-	s.Passed(Done, 20*time.Millisecond)
-	s.Passed(Failed, 0)
+	s.Passed(reconcile.ResultDone, 20*time.Millisecond)
+	s.Passed(reconcile.ResultFailed, 0)
 	_, body := get(t, at, "/metrics")
 	for _, line := range []string{
 		`reconcile_ready{repository="acme-config"} 1`,

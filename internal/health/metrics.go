@@ -5,21 +5,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/llm-config-manager/lcm/internal/reconcile"
-)
-
-// Result is how a pass went: the one label of the counter of passes.
-type Result string
-
-// The results of passes. Of several, refused goes before held, before target-failed.
-const (
-	Done         Result = "done"
-	Refused      Result = "refused"
-	Held         Result = "held"
-	TargetFailed Result = "target-failed"
-	Failed       Result = "failed" // the pass itself could not be made, or found errors that hold nothing
 )
 
 // passes are the metrics that are counted; all others are read from the status when somebody asks.
@@ -38,14 +27,14 @@ func newPasses(repository string) *passes {
 	}
 	p.drift = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_drift_total",
 		Help: "Entries that a target was found to hold otherwise than they were put there, each time that a pass found them.", ConstLabels: labels}, []string{"target", "kind"})
-	for _, r := range []Result{Done, Refused, Held, TargetFailed, Failed} {
+	for _, r := range reconcile.Results() {
 		p.total.WithLabelValues(string(r)) // a counter that does not exist yet cannot be alarmed on
 	}
 	return p
 }
 
 // Passed counts a pass. How long it took does not matter for one that could not be made.
-func (s *Server) Passed(r Result, took time.Duration) {
+func (s *Server) Passed(r reconcile.Result, took time.Duration) {
 	s.passes.total.WithLabelValues(string(r)).Inc()
 	if took > 0 {
 		s.passes.seconds.Observe(took.Seconds())
@@ -64,6 +53,8 @@ func (s *Server) Drifted(found reconcile.DriftCount) {
 func (s *Server) metrics() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(s.passes.total, s.passes.seconds, s.passes.drift, newGauges(s.Repository, s.now))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(s.Collectors...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
