@@ -67,6 +67,7 @@ type Reconciler struct {
 	seen        sightings        // of the remote
 	kept        Receipt          // as it lies in its file, without time and MAC
 	unasked     map[string]error // the targets whose marks were not yet compared with the state, and why not
+	loop        *loop
 }
 
 // New returns a reconciler.
@@ -86,6 +87,7 @@ func New(cfg Config) (*Reconciler, error) {
 		r.stores[name], r.unasked[name] = t.Target, errNotYet
 	}
 	r.edition = edition(cfg)
+	r.loop = newLoop(r.Pass)
 	return r, nil
 }
 
@@ -174,6 +176,8 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 // fetchTimeout bounds one fetch: a server that trickles must not stop the passes for good.
 const fetchTimeout = 15 * time.Minute
 
+var errFetch = errors.New("fetching the repository")
+
 func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -182,7 +186,7 @@ func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error)
 		r.seen.heard(r.Now(), err)
 	}
 	if err != nil {
-		return head, fmt.Errorf("fetching the repository: %w", err)
+		return head, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	if o.Revision != "" {
 		return o.Revision, nil

@@ -32,6 +32,8 @@ type Status struct {
 	Failed       []StatusFailed  `json:"failed"`
 	Drift        StatusDrift     `json:"drift"`
 	Fetch        StatusFetch     `json:"fetch"`
+	NextPass     *time.Time      `json:"nextPass"`  // null: no daemon runs, or it makes one now
+	Failures     int             `json:"failures"`  // how often in a row the repository could not be fetched: each makes the next pass later
 	Heartbeat    *StatusBeat     `json:"heartbeat"` // null: none is asked for
 	Ready        bool            `json:"ready"`
 	NotReady     []string        `json:"notReady"` // why it is not
@@ -113,6 +115,9 @@ func (r *Reconciler) Status() (*Status, error) {
 	s.Head, s.Refusal, s.Fetch.Error = seen.Head, seen.Refusal, r.seen.lastFailure()
 	s.fresh(r.Freshness, seen, now)
 	s.Ready = len(s.NotReady) == 0
+	if r.loop != nil {
+		s.NextPass, s.Failures = r.loop.standing()
+	}
 	return s, nil
 }
 
