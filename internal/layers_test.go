@@ -44,6 +44,8 @@ var layers = map[string]string{
 	"internal/store/etcd/etcdtest":   "nestedtest",
 	"internal/store/vault/vaulttest": "nestedtest",
 	"internal/state":                 "lcm diag store",
+	"internal/state/statetest":       "lcm diag state store", // tests alone
+	"internal/leader":                "state store/etcd",
 	"internal/dotprompt":             "canonjson",
 	"internal/tree":                  "lcm diag dotprompt strictyaml",
 	"internal/history":               "lcm canonjson gitrepo tree",
@@ -84,7 +86,7 @@ var owners = map[string]string{
 	"github.com/hashicorp/vault/":   "internal/store/vault",
 	"github.com/redis/":             "internal/store/redis",
 	"go.etcd.io/bbolt":              "internal/store/bolt internal/state",
-	"go.etcd.io/etcd/":              "internal/store/etcd internal/store/etcd/etcdtest",
+	"go.etcd.io/etcd/":              "internal/leader internal/store/etcd internal/store/etcd/etcdtest",
 	"go.uber.org/zap":               "internal/store/etcd internal/store/etcd/etcdtest",
 	"github.com/robfig/cron/":       "internal/reconcile",
 	"github.com/ProtonMail/":        "internal/trust",

@@ -23,19 +23,28 @@ var ErrTampered = errors.New("the state does not authenticate: it was changed or
 
 // Config says where the state lies.
 type Config struct {
-	Path       string // the database file; its folder is made
+	Path       string // the database file; its folder is made. With a Keeper: the folder for a copy
 	Repository string // the records of one repository are kept apart from those of others
 	Key        []byte // authenticates the records; never stored
 	// ReadOnly opens the file for reading only, as it is. A file that does not exist, or is empty, is an empty state.
 	ReadOnly bool
+	// Keeper keeps the records; nil: they are in the file. Then nothing can be read or written before Load.
+	Keeper Keeper
 }
 
 // DB is the state of one repository. It is safe for concurrent use.
 type DB struct {
-	bolt *bolt.DB // nil: empty and read-only
 	repo []byte
 	key  []byte
 	mark []byte // the key that sums are made with
+
+	keeper   Keeper // nil: the records are in the file
+	folder   string // for the copy of what the Keeper has
+	readOnly bool
+
+	life    sync.RWMutex // held while the copy is replaced; guards what follows
+	bolt    *bolt.DB     // nil: empty and read-only, or not loaded
+	filling *bolt.Tx     // of Load
 
 	mu    sync.Mutex // one writer at a time; guards what follows
 	sum   sum        // of all records
@@ -49,6 +58,10 @@ func Open(cfg Config) (*DB, error) {
 	}
 	db := &DB{repo: []byte(cfg.Repository), key: cfg.Key}
 	db.mark = (&tx{db: db}).mac("", "sum", nil)
+	if db.readOnly = cfg.ReadOnly; cfg.Keeper != nil {
+		db.keeper, db.folder = cfg.Keeper, cfg.Path
+		return db, nil
+	}
 	switch info, err := os.Stat(cfg.Path); {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, fmt.Errorf("opening the state %s: it is not a file", cfg.Path)
@@ -78,8 +91,11 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close releases the file.
+// Close releases the file, or the copy.
 func (db *DB) Close() error {
+	if db.keeper != nil {
+		return db.Drop()
+	}
 	if db.bolt == nil {
 		return nil
 	}
@@ -91,22 +107,36 @@ type tx struct {
 	db   *DB
 	root *bolt.Bucket // nil while nothing was ever written
 	sum  sum
+
+	changes map[string]*Change // for the Keeper
+	order   []*Change
 }
 
 func (db *DB) view(f func(*tx) error) error {
-	if db.bolt == nil {
+	db.life.RLock()
+	defer db.life.RUnlock()
+	switch {
+	case db.bolt == nil && db.keeper != nil:
+		return ErrNotLoaded
+	case db.bolt == nil:
 		return f(&tx{db: db})
 	}
 	return db.bolt.View(func(b *bolt.Tx) error { return f(&tx{db: db, root: b.Bucket(db.repo)}) })
 }
 
 func (db *DB) update(f func(*tx) error) error {
-	if db.bolt == nil {
+	db.life.RLock()
+	defer db.life.RUnlock()
+	switch {
+	case db.readOnly:
 		return errors.New("the state was opened for reading only")
+	case db.bolt == nil:
+		return ErrNotLoaded
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	var after sum
+	saved := false
 	err := db.bolt.Update(func(b *bolt.Tx) error {
 		root, err := b.CreateBucketIfNotExists(db.repo)
 		if err != nil {
@@ -120,8 +150,16 @@ func (db *DB) update(f func(*tx) error) error {
 			return err
 		}
 		after = t.sum
-		return t.seal()
+		if err := t.seal(); err != nil {
+			return err
+		}
+		err = t.save()
+		saved = err == nil
+		return err
 	})
+	if saved && err != nil && db.keeper != nil {
+		db.keeper.Abandon(err)
+	}
 	// A commit that failed may have been written all the same.
 	if db.known = err == nil; db.known {
 		db.sum = after
@@ -186,9 +224,11 @@ func (t *tx) delete(bucket, key string) error {
 
 // replace moves the sum on from the record as it stands to another one, or none.
 func (t *tx) replace(b *bolt.Bucket, bucket, key string, raw []byte) {
-	if old := b.Get([]byte(key)); old != nil {
+	old := b.Get([]byte(key))
+	if old != nil {
 		t.sum.toggle(t.db.mark, bucket, key, old)
 	}
+	t.changed(bucket, key, len(old), raw)
 	if raw != nil {
 		t.sum.toggle(t.db.mark, bucket, key, raw)
 	}

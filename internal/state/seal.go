@@ -76,5 +76,7 @@ func (db *DB) sumUp(root *bolt.Bucket) error {
 
 // seal writes the seal of what the transaction leaves.
 func (t *tx) seal() error {
-	return t.root.Put(sealKey, t.mac("", string(sealKey), t.sum[:]))
+	raw := t.mac("", string(sealKey), t.sum[:])
+	t.changed("", string(sealKey), len(t.root.Get(sealKey)), raw)
+	return t.root.Put(sealKey, raw)
 }

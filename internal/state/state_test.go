@@ -8,10 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/store"
 )
@@ -38,65 +36,6 @@ func config(t *testing.T) Config {
 
 func inventory(digest string, version uint64) Inventory {
 	return Inventory{"vault": {"k": {Meta: store.Meta{Version: version, Digest: digest}}}}
-}
-
-func TestSurvivesReopening(t *testing.T) {
-	cfg := config(t)
-	db := open(t, cfg)
-	r := Ratchet{Branch: "main", Introduction: "a", Accepted: "b", Processed: "a", Rules: "1"}
-	want := Namespace{Revision: "b", At: at, Held: []diag.Finding{diag.Errorf(diag.Position{File: "f"}, "r", "m")}, Since: "b", Services: []string{"acme/p/other"}}
-	for _, err := range []error{
-		db.Saw(map[lcm.Revision]time.Time{"b": at}),
-		db.Accept(r, map[lcm.Revision]*Answer{"b": nil}, at.Add(time.Hour)),
-		db.Begin(map[lcm.Namespace]Intent{ns: {Revision: "b", At: at, Inventory: inventory("d", 1)}}),
-		db.End(map[lcm.Namespace]Outcome{ns: {State: want, Inventory: inventory("d", 1)}}, at),
-		db.Close(),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	db = open(t, cfg)
-	if got, ok, err := db.Ratchet(); got != r || !ok || err != nil {
-		t.Errorf("%+v %v %v", got, ok, err)
-	}
-	if seen, _, _ := db.FirstSeen("b"); !seen.Equal(at) {
-		t.Errorf("first seen %v: a commit keeps the time at which it was first seen", seen)
-	}
-	if accepted, ok, _ := db.AcceptedAt("b"); !ok || !accepted.Equal(at.Add(time.Hour)) {
-		t.Errorf("accepted %v", accepted)
-	}
-	got, err := db.Namespace(ns)
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	pending, _ := db.Pending()
-	dependents, _ := db.Dependents(lcm.Service{Org: "acme", Project: "p", Name: "other"})
-	inv, intent, err := db.Inventory(ns)
-	if len(pending) != 1 || len(dependents) != 1 || dependents[0] != ns || inv["vault"]["k"].Meta.Digest != "d" || intent == nil || err != nil {
-		t.Errorf("%v %v %v %v %v", pending, dependents, inv, intent, err)
-	}
-	if v, _ := db.Version(ns.Key("k")); v != 1 {
-		t.Errorf("version %d", v)
-	}
-}
-
-func TestEndClearsWhatIsOver(t *testing.T) {
-	db := open(t, config(t))
-	failed := Namespace{Failed: []string{"vault"}, Services: []string{"acme/p/other"}}
-	_ = db.Begin(map[lcm.Namespace]Intent{ns: {}})
-	_ = db.End(map[lcm.Namespace]Outcome{ns: {State: failed, Inventory: inventory("d", 3)}}, at)
-	_ = db.End(map[lcm.Namespace]Outcome{ns: {State: Namespace{Revision: "b"}, Inventory: Inventory{}, Ended: true}}, at)
-	pending, _ := db.Pending()
-	dependents, _ := db.Dependents(lcm.Service{Org: "acme", Project: "p", Name: "other"})
-	inhabited, _ := db.Inhabited("acme/p/s")
-	_, intent, _ := db.Inventory(ns)
-	if len(pending)+len(dependents)+len(inhabited) != 0 || intent != nil {
-		t.Errorf("%v %v %v %v", pending, dependents, inhabited, intent)
-	}
-	if v, _ := db.Version(ns.Key("k")); v != 3 {
-		t.Errorf("version %d: it outlives the entry", v)
-	}
 }
 
 func TestCountsForgetAfterADay(t *testing.T) {

@@ -1,0 +1,77 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Client is a connection to an etcd for what is no target. It is safe for concurrent use.
+type Client struct{ etcd *client }
+
+// Connect checks the configuration, of which Prefix and the limits count for nothing here. It does not speak to etcd.
+func Connect(c Config) (*Client, error) {
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
+	e, err := newClient(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{e}, nil
+}
+
+// Do sends one request, within the configured time. It is never repeated if etcd may have carried it out.
+func (c *Client) Do(ctx context.Context, ask func(context.Context, *clientv3.Client) error) error {
+	return c.etcd.do(ctx, ask)
+}
+
+// Read asks something that changes nothing, and again where that may help.
+func (c *Client) Read(ctx context.Context, ask func(context.Context, *clientv3.Client) error) error {
+	return c.etcd.read(ctx, ask)
+}
+
+// Close closes the connections.
+func (c *Client) Close() { c.etcd.close() }
+
+// Passing reports whether an error of Do may be gone the next time. What was asked may have been done.
+func Passing(err error) bool { return passing(err) }
+
+// ErrCompacted is returned by Scan when etcd forgot the revision that was being read.
+var ErrCompacted = errCompacted
+
+// scanPage is how many keys are asked for at first: fewer if they are large.
+const scanPage = 4000
+
+// Scan calls each with all keys below a folder, which ends with a slash, in their order, as they stood at one revision;
+// 0: the newest.
+func (c *Client) Scan(ctx context.Context, folder string, revision int64, each func(*mvccpb.KeyValue) error) error {
+	rest, limit := below(folder), int64(scanPage)
+	for {
+		var page *clientv3.GetResponse
+		err := c.Read(ctx, func(ctx context.Context, api *clientv3.Client) (err error) {
+			page, err = api.Get(ctx, rest.from, clientv3.WithRange(rest.end), clientv3.WithRev(revision), clientv3.WithLimit(limit))
+			return err
+		})
+		if errors.Is(err, errTooLarge) && limit > 1 {
+			limit = max(limit/8, 1)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading what is below %s: %w", folder, err)
+		}
+		for _, kv := range page.Kvs {
+			if err := each(kv); err != nil {
+				return err
+			}
+		}
+		if !page.More || len(page.Kvs) == 0 {
+			return nil
+		}
+		revision, rest = page.Header.Revision, rest.after(string(page.Kvs[len(page.Kvs)-1].Key))
+	}
+}
