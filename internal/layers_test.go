@@ -67,7 +67,8 @@ var layers = map[string]string{
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag kept masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
 
-	"internal/health": "lcm reconcile",
+	"internal/health":  "lcm reconcile",
+	"internal/webhook": "",
 
 	"bench/compared": "rule schemas/cue",
 	"bench":          "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
