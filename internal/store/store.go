@@ -53,6 +53,7 @@ type Marker struct {
 	Repository string       `json:"repository"`
 	Revision   lcm.Revision `json:"revision"`
 	Phase      Phase        `json:"phase"`
+	Term       uint64       `json:"term,omitempty"` // of the leader that wrote it: see ErrFenced; 0: a daemon alone. It is nothing to readers
 }
 
 // Listing is what a target holds under one namespace.
@@ -85,7 +86,8 @@ type Change struct {
 // Batch is everything that a pass changes in one namespace of one target.
 type Batch struct {
 	Namespace lcm.Namespace
-	Marker    Marker // what the marker is to say when all is written
+	Marker    Marker  // what the marker is to say when all is written
+	If        *Marker // what the marker must still say: else it is an ErrConflict; nil: whatever it says
 	Changes   []Change
 }
 
@@ -99,7 +101,8 @@ type Writer interface {
 	// Apply carries out a batch and then sets the marker. Where the target can, it does so in one
 	// atomic step; else it sets the marker to Writing first, and a failure in the middle
 	// leaves it so. What it wrote is durable once it returns. An empty batch only sets the
-	// marker. ErrConflict: an entry had another Token than the batch demands.
+	// marker. ErrConflict: an entry had another Token than the batch demands, or the marker said something else.
+	// ErrFenced: the marker bears a higher term.
 	Apply(ctx context.Context, b Batch) error
 
 	// Holds reports whether the entry's value is exactly this (canonical JSON), reading it from the target.

@@ -82,7 +82,7 @@ func (s *Store) writeAll(root *bbolt.Bucket, group []*request, refused []error) 
 	for i, req := range group {
 		refused[i] = req.ctx.Err()
 		if refused[i] == nil {
-			refused[i] = open(root, req.batch.Namespace).compare(req.batch.Changes)
+			refused[i] = open(root, req.batch.Namespace).admits(req.batch)
 		}
 		if refused[i] != nil {
 			continue

@@ -134,6 +134,18 @@ func (s space) marker() (m store.Marker, err error) {
 	return m, nil
 }
 
+// admits refuses a batch that the namespace, as it stands, does not permit.
+func (s space) admits(b store.Batch) error {
+	stands, err := s.marker()
+	if err != nil {
+		stands = store.Marker{} // it is written anew
+	}
+	if err := b.Admits(stands); err != nil {
+		return err
+	}
+	return s.compare(b.Changes)
+}
+
 // compare refuses changes whose tokens are not those of the entries, and whatever would delete a value
 // that bears no mark: that is not ours. To take one over is decided before.
 func (s space) compare(changes []store.Change) error {

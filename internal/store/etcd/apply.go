@@ -27,7 +27,7 @@ func (t *Target) Apply(ctx context.Context, b store.Batch) error {
 	if err != nil {
 		return err
 	}
-	w := writer{t, b.Namespace, 0}
+	w := writer{t, b.Namespace, b, 0}
 	if err := w.write(ctx, b, parts); err != nil {
 		return fmt.Errorf("writing %s: %w", b.Namespace, err)
 	}
@@ -61,21 +61,28 @@ func (w *writer) write(ctx context.Context, b store.Batch, parts []part) error {
 // writer makes the transactions of one batch.
 type writer struct {
 	*Target
-	ns lcm.Namespace
-	at int64 // the mod revision that the marker has; 0: there is none
+	ns    lcm.Namespace
+	batch store.Batch
+	at    int64 // the mod revision that the marker has; 0: there is none
 }
 
 // begin reads which marker there is.
 func (w *writer) begin(ctx context.Context) error {
 	m, err := w.Target.marker(ctx, w.ns)
+	if err != nil {
+		return err
+	}
 	w.at = m.revision
-	return err
+	return w.batch.Admits(m.says)
 }
 
 // announce compares the whole batch with what is there and sets the marker to writing.
 func (w *writer) announce(ctx context.Context, b store.Batch) error {
 	s, err := w.space(ctx, w.ns)
 	if err != nil {
+		return err
+	}
+	if err := b.Admits(s.marker.says); err != nil {
 		return err
 	}
 	if err := s.conflict(b.Changes, w.ns); err != nil {
@@ -117,9 +124,12 @@ func (w *writer) commit(ctx context.Context, p part) error {
 	return nil
 }
 
-// blame says which entry is another than a transaction demanded.
+// blame says which entry is another than a transaction demanded, or that a later leader writes.
 func (w *writer) blame(ctx context.Context, p part) error {
 	s, err := w.space(ctx, w.ns)
+	if err == nil {
+		err = w.batch.Fenced(s.marker.says)
+	}
 	if err == nil {
 		err = s.conflict(p.changes, w.ns)
 	}

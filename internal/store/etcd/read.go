@@ -102,7 +102,7 @@ func parseMarker(kvs []*mvccpb.KeyValue) marker {
 		return marker{}
 	}
 	var says store.Marker
-	if json.Unmarshal(kvs[0].Value, &says) != nil || says.Phase != store.Writing && says.Phase != store.Whole {
+	if json.Unmarshal(kvs[0].Value, &says) != nil || !says.Sound() {
 		says = store.Marker{}
 	}
 	return marker{says, kvs[0].ModRevision}

@@ -55,6 +55,13 @@ func (s *Store) apply(ctx context.Context, b store.Batch) error {
 	if err != nil {
 		return err
 	}
+	stands, err := old.marker()
+	if err == nil {
+		err = b.Admits(stands)
+	}
+	if err != nil {
+		return err
+	}
 	if err := compare(b, held); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strconv"
 
 	"github.com/redis/rueidis"
 
@@ -68,7 +69,7 @@ func (t *Target) arguments(b store.Batch) (keys, args []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, args = headOf(b.Namespace), []string{Channel, message, marker, rand.Text()}
+	keys, args = headOf(b.Namespace), append([]string{Channel, message, marker, rand.Text(), strconv.FormatUint(b.Marker.Term, 10)}, expected(b.If)...)
 	if len(b.Changes) > maxChanges {
 		return nil, nil, fmt.Errorf("redis: more than %d changes are more than Redis takes in one command: divide the service", maxChanges)
 	}
@@ -88,6 +89,15 @@ func (t *Target) arguments(b store.Batch) (keys, args []string, err error) {
 	return keys, args, nil
 }
 
+// expected says what the marker must say.
+func expected(m *store.Marker) []string {
+	how := "only"
+	if m == nil {
+		how, m = "any", &store.Marker{}
+	}
+	return []string{how, m.Repository, string(m.Revision), string(m.Phase), strconv.FormatUint(m.Term, 10)}
+}
+
 // refusal makes an error of what apply.lua answers.
 func refusal(b store.Batch, why []string) error {
 	if len(why) == 0 {
@@ -97,6 +107,13 @@ func refusal(b store.Batch, why []string) error {
 		return errAnswer
 	}
 	place := b.Namespace.String()
+	if why[0] == "fenced" {
+		term, err := strconv.ParseUint(why[1], 10, 64)
+		if err != nil {
+			return errAnswer
+		}
+		return b.Fenced(store.Marker{Term: term})
+	}
 	if why[1] != "" {
 		place += "/" + why[1]
 	}

@@ -1,15 +1,21 @@
 -- KEYS: the marker, the index, entries. ARGV: the channel, the message, the marker's text, a token that was
--- never given before, then for each entry: action, expected token, name, value, the value's SHA-1, and the
+-- never given before, the marker's term, and whether it must say what follows: any or only, and its repository,
+-- revision, phase and term. Then for each entry: action, expected token, name, value, the value's SHA-1, and the
 -- fields of the mark, whose names are FIELDS.
 -- Answers nothing if all was done, else why nothing was: Redis takes back nothing that a script has written,
 -- so all that can fail is looked at before the first write.
 local FIELDS = {'id', 'version', 'revision', 'kind', 'origin', 'classification', 'repository', 'digest'}
-local FIRST, STRIDE = 5, 5 + #FIELDS
+local FIRST, STRIDE = 11, 5 + #FIELDS
 local granted = redis.acl_check_cmd
 
 if not granted('SET', KEYS[1], '') or not granted('SADD', KEYS[2], '') or not granted('SREM', KEYS[2], '')
   or not granted('DEL', KEYS[2]) or not granted('PUBLISH', ARGV[1], '') then
   return {'denied', ''}
+end
+local says = marker(text(KEYS[1]))
+if says[4] > tonumber(ARGV[5]) then return {'fenced', string.format('%.0f', says[4])} end
+if ARGV[6] == 'only' and (says[1] ~= ARGV[7] or says[2] ~= ARGV[8] or says[3] ~= ARGV[9] or says[4] ~= tonumber(ARGV[10])) then
+  return {'conflict', ''}
 end
 local sums = {}
 for i = 3, #KEYS do

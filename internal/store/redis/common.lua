@@ -28,6 +28,19 @@ local function text(name)
   return redis.call('GET', name)
 end
 
+-- marker takes a marker's text apart: repository, revision, phase and term, as text all but the last; of what is none,
+-- as of nothing. parseMarker does likewise.
+local function marker(text)
+  local function word(v) return v == nil or v == cjson.null or type(v) == 'string' end
+  local ok, m = pcall(cjson.decode, text)
+  if not ok or type(m) ~= 'table' or m.phase ~= 'writing' and m.phase ~= 'whole' then return {'', '', '', 0} end
+  local term = m.term or 0
+  if not (word(m.repository) and word(m.revision)) or type(term) ~= 'number' or term < 0 or term > 2 ^ 53 or term % 1 ~= 0 then
+    return {'', '', '', 0}
+  end
+  return {type(m.repository) == 'string' and m.repository or '', type(m.revision) == 'string' and m.revision or '', m.phase, term}
+end
+
 -- members returns a set of names, empty for what is none.
 local function members(name)
   if redis.call('TYPE', name).ok ~= 'set' then return {} end

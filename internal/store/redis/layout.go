@@ -94,7 +94,7 @@ func parseMark(f []string) (store.Meta, bool) {
 // the namespace, and the next batch writes it anew.
 func parseMarker(text string) store.Marker {
 	var m store.Marker
-	if json.Unmarshal([]byte(text), &m) != nil || m.Phase != store.Writing && m.Phase != store.Whole {
+	if json.Unmarshal([]byte(text), &m) != nil || !m.Sound() {
 		return store.Marker{}
 	}
 	return m

@@ -54,6 +54,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Target, opts Options) {
 		"Foreign":         s.testForeign,
 		"Reopen":          s.testReopen,
 		"Namespaces":      s.testNamespaces,
+		"Fence":           s.testFence,
+		"MarkerStands":    s.testMarkerStands,
+		"Raise":           s.testRaise,
+		"RaiseInBetween":  s.testRaiseWhileWriting,
 		"Faults":          s.testFaults,
 		"Polling":         s.testPolling,
 	} {

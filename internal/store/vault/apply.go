@@ -37,8 +37,11 @@ func (t *Target) Apply(ctx context.Context, b store.Batch) error {
 	if err := t.compare(ctx, steps); err != nil {
 		return err
 	}
-	marker := markers{target: t, ns: b.Namespace}
+	marker := markers{target: t, ns: b.Namespace, term: b.Marker.Term}
 	if marker.now, marker.version, err = t.marker(ctx, b.Namespace); err != nil {
+		return err
+	}
+	if err := b.Admits(marker.now); err != nil {
 		return err
 	}
 	if len(steps) > 0 {
@@ -48,7 +51,7 @@ func (t *Target) Apply(ctx context.Context, b store.Batch) error {
 			return err
 		}
 	}
-	if err := t.write(ctx, steps); err != nil {
+	if err := t.write(ctx, steps, &marker); err != nil {
 		return err
 	}
 	return marker.set(ctx, b.Marker)
@@ -91,10 +94,14 @@ func (t *Target) compare(ctx context.Context, steps []step) error {
 	})
 }
 
-func (t *Target) write(ctx context.Context, steps []step) error {
+func (t *Target) write(ctx context.Context, steps []step, marker *markers) error {
 	return t.each(ctx, len(steps), func(i int) error {
 		s := steps[i]
-		if err := t.carryOut(ctx, s); err != nil {
+		err := marker.ours(ctx)
+		if err == nil {
+			err = t.carryOut(ctx, s)
+		}
+		if err != nil {
 			return fmt.Errorf("%s of %s: %w", s.Action, s.path, err)
 		}
 		return nil

@@ -36,7 +36,7 @@ func (t *Target) marker(ctx context.Context, ns lcm.Namespace) (store.Marker, ui
 		return store.Marker{}, 0, fmt.Errorf("reading the marker of %s: %w", ns, err)
 	}
 	var m store.Marker
-	if json.Unmarshal(c.Data, &m) != nil || m.Phase != store.Writing && m.Phase != store.Whole {
+	if json.Unmarshal(c.Data, &m) != nil || !m.Sound() {
 		return store.Marker{}, c.Metadata.Version, nil
 	}
 	return m, c.Metadata.Version, nil
@@ -46,6 +46,7 @@ func (t *Target) marker(ctx context.Context, ns lcm.Namespace) (store.Marker, ui
 type markers struct {
 	target  *Target
 	ns      lcm.Namespace
+	term    uint64 // of the batch; 0: nobody else writes
 	now     store.Marker
 	version uint64
 }
@@ -57,9 +58,31 @@ func (m *markers) set(ctx context.Context, to store.Marker) error {
 		return nil
 	}
 	version, err := m.target.put(ctx, markerPath(m.ns), to, m.version)
+	if errors.Is(err, store.ErrConflict) {
+		err = errors.Join(m.ours(ctx), err)
+	}
 	if err != nil {
 		return fmt.Errorf("writing the marker of %s: %w", m.ns, err)
 	}
 	m.now, m.version = to, version
 	return nil
+}
+
+// ours reports an error if the marker is not any more the one that was read or written last, by a leader. Vault has
+// no step that compares it and writes something else: a write that was sent before a later leader took the marker is
+// done, and shows in the entry's version.
+func (m *markers) ours(ctx context.Context) error {
+	if m.term == 0 {
+		return nil
+	}
+	now, version, err := m.target.marker(ctx, m.ns)
+	switch {
+	case err != nil:
+		return err
+	case version == m.version:
+		return nil
+	case now.Term > m.term:
+		return &store.FencedError{Term: now.Term}
+	}
+	return store.ErrConflict
 }
