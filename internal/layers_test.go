@@ -67,15 +67,17 @@ var layers = map[string]string{
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag kept masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
 
-	"internal/health":  "lcm reconcile",
-	"internal/webhook": "",
+	"internal/health":           "lcm reconcile",
+	"internal/tracing":          "",
+	"internal/tracing/otlptest": "", // tests alone
+	"internal/webhook":          "",
 
 	"bench/compared": "rule schemas/cue",
 	"bench":          "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
-	"cmd/reconciler": "lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
+	"cmd/reconciler": "tracing lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health examples",
 }
 
 // owners says who alone may import the heavy modules.
@@ -94,6 +96,7 @@ var owners = map[string]string{
 	"github.com/prometheus/":        "internal/health",
 	"github.com/spf13/cobra":        "cmd/lcm cmd/lcm-lint cmd/reconciler",
 	"github.com/google/go-github/":  "internal/forge",
+	"go.opentelemetry.io/":          "internal/reconcile internal/tracing internal/tracing/otlptest",
 }
 
 // neverLinked is what a program must not contain, not even by way of a library.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,7 +21,9 @@ import (
 
 // plan lists the targets of each namespace and computes the difference. A namespace that is held has a
 // plan without changes.
-func (r *Reconciler) plan(ctx context.Context, v trust.Verified, js []*judged, o Options) ([]plan.Namespace, error) {
+func (r *Reconciler) plan(ctx context.Context, v trust.Verified, js []*judged, o Options) (_ []plan.Namespace, err error) {
+	ctx, end := r.stage(ctx, "plan")
+	defer end(&err)
 	plans := make([]plan.Namespace, len(js))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(apply.Parallel)
@@ -157,10 +160,11 @@ func (r *Reconciler) compare(ctx context.Context, t store.Target, l look, h *pla
 const together = 256
 
 // carryOut carries out plans that were made from these namespaces, in the same order.
-func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, js []*judged, plans []plan.Namespace, o Options, report *Report) error {
+func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, job *job, js []*judged, plans []plan.Namespace, o Options, report *Report) error {
+	defer job.lapses.carriedOut(ctx, r.Tracer)
 	for from := 0; from < len(js); from += together {
 		to := min(from+together, len(js))
-		if err := r.carryOutSome(ctx, v, js[from:to], plans[from:to], o, report); err != nil {
+		if err := r.carryOutSome(ctx, v, job.lapses, js[from:to], plans[from:to], o, report); err != nil {
 			return err
 		}
 		for i := from; i < to; i++ { // what was carried out is not held until the last is
@@ -172,7 +176,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, js []*judge
 
 // carryOutSome records the intents, applies, and records the outcomes. A crash between leaves the intents
 // open, and the next pass does it again.
-func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
+func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *lapses, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
 	var ready []plan.Namespace
 	intents := map[lcm.Namespace]state.Intent{}
 	for _, p := range plans {
@@ -186,22 +190,38 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, chunk [
 		report.add(chunk, plans, nil)
 		return ctx.Err()
 	}
-	if err := r.State.Begin(intents); err != nil {
+	began := time.Now()
+	err := r.State.Begin(intents)
+	if l.intent.took(began, err == nil); err != nil {
 		return fmt.Errorf("recording what is about to be written: %w", err)
 	}
-	results, err := apply.Run(ctx, v, ready, r.stores)
-	if err != nil {
+	began = time.Now()
+	results, err := apply.Run(ctx, v, ready, l.timed(r.stores))
+	if l.apply.took(began, err == nil && !anyFailed(results)); err != nil {
 		return err
 	}
+	began = time.Now()
 	outcomes, err := r.outcomes(v, chunk, plans, results)
 	if err != nil {
 		return err
 	}
 	report.add(chunk, plans, results)
-	if err := r.State.End(outcomes, r.Now()); err != nil {
+	err = r.State.End(outcomes, r.Now())
+	if l.outcome.took(began, err == nil); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
 	}
 	return nil
+}
+
+func anyFailed(results map[lcm.Namespace]apply.Result) bool {
+	for _, r := range results {
+		for _, err := range r {
+			if err != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // outcomes tells, of each namespace, where it stands now; those that stand where they stood are left out.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -21,7 +22,9 @@ type holding struct {
 
 // hold holds, of what checks let pass, what would delete more than it may, and then all that refers to a
 // namespace that is held, in this pass or since an earlier one, for whatever reason.
-func (r *Reconciler) hold(t *tree.Tree, j *job, js []*judged, plans []plan.Namespace, o Options) error {
+func (r *Reconciler) hold(ctx context.Context, t *tree.Tree, j *job, js []*judged, plans []plan.Namespace, o Options) (err error) {
+	_, end := r.stage(ctx, "hold")
+	defer end(&err)
 	budget, err := r.deleteBudget(t, j)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,6 +34,7 @@ func (j *judged) held() bool { return diag.Failed(j.findings) }
 // judge resolves, opens and checks namespaces, several at a time. A finding concerns its namespace; an
 // error ends the pass.
 func (r *Reconciler) judge(ctx context.Context, v trust.Verified, t *tree.Tree, rules *check.Rules, job *job) ([]*judged, error) {
+	defer job.lapses.judged(ctx, r.Tracer)
 	namespaces, err := job.namespaces(t)
 	if err != nil {
 		return nil, err
@@ -50,15 +52,21 @@ func (r *Reconciler) judge(ctx context.Context, v trust.Verified, t *tree.Tree, 
 }
 
 func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tree, rules *check.Rules, job *job, ns lcm.Namespace) (*judged, error) {
+	began := time.Now()
 	resolved := &tree.Resolved{Namespace: ns} // nothing, where an environment is gone or is only a layer now
 	if env, ok := t.Settings().Environments[ns.Environment]; ok && !env.Abstract {
 		resolved = t.Resolve(ns)
 	}
 	j := &judged{namespace: ns, services: resolved.Services, findings: slices.Concat(resolved.Findings, job.stray[ns])}
+	job.lapses.resolve.took(began, !diag.Failed(j.findings))
+	began = time.Now()
 	opened, more, err := r.open(ctx, v, resolved, job.burned)
 	if err != nil {
 		return nil, err
 	}
+	job.lapses.open.took(began, !diag.Failed(more))
+	began = time.Now()
+	defer func() { job.lapses.check.took(began, !j.held()) }()
 	known := &check.Known{Opened: opened}
 	if rules.Asks() {
 		if known.Changes, err = job.changes(t, resolved); err != nil {

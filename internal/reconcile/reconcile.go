@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
@@ -42,6 +45,7 @@ type Config struct {
 	Verdicts     *kept.Values     // where what was judged good is kept, by content; nil: nowhere
 	Program      string           // names the program that judges, for what is kept
 	Log          *slog.Logger     // nil: no log
+	Tracer       trace.Tracer     // nil: passes are not traced
 	Now          func() time.Time // nil: time.Now
 }
 
@@ -81,6 +85,9 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Tracer == nil {
+		cfg.Tracer = noop.Tracer{}
+	}
 	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
 	r.packs.Now, r.packs.Kept, r.packs.Program = cfg.Now, cfg.Verdicts, cfg.Program
 	for name, t := range cfg.Targets {
@@ -111,43 +118,57 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 		return nil, ctx.Err()
 	}
 	report := r.newReport(o)
-	head, err := r.fetch(ctx, o)
-	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {
-		return r.unreadable(head, refusal, report)
+	ctx, span := r.begin(ctx, o)
+	err := r.pass(ctx, o, report)
+	if err == nil {
+		err = report.publish(ctx, r)
 	}
+	report.end(span, err)
 	if err != nil {
 		return nil, err
+	}
+	return report, nil
+}
+
+// pass is the way from fetch to outcome.
+func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error {
+	head, err := r.fetch(ctx, o)
+	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {
+		return r.unreadable(ctx, head, refusal, report)
+	}
+	if err != nil {
+		return err
 	}
 	verified, err := r.verify(ctx, head, o, report)
 	if err == nil {
-		err = r.sight(verified, o, report)
+		err = r.sight(ctx, verified, o, report)
 	}
 	if err != nil || verified.IsZero() {
-		return report.publish(r, err)
+		return err
 	}
-	job, err := r.changed(verified, o)
+	job, err := r.changed(ctx, verified, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if job.versions, err = r.versions(ctx, verified, o); err != nil {
-		return nil, err
+		return err
 	}
 	if job.nothing() {
-		return report.publish(r, nil)
+		return nil
 	}
 	if job.burned, err = r.burn(ctx, verified, o, report); err != nil {
-		return nil, err
+		return err
 	}
 	t, rules, err := r.load(ctx, verified, job, report)
 	if err != nil || t == nil {
-		return report.publish(r, err)
+		return err
 	}
 	if job.all {
 		rules.Widely()
 	}
 	judged, err := r.judge(ctx, verified, t, rules, job)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	report.Judged = rules.Fresh()
 	if job.all {
@@ -156,21 +177,21 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	}
 	plans, err := r.plan(ctx, verified, judged, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.hold(t, job, judged, plans, o); err != nil {
-		return nil, err
+	if err := r.hold(ctx, t, job, judged, plans, o); err != nil {
+		return err
 	}
 	if err := r.restore(ctx, job, judged, plans, o); err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.carryOut(ctx, verified, judged, plans, o, report); err != nil {
-		return nil, err
+	if err := r.carryOut(ctx, verified, job, judged, plans, o, report); err != nil {
+		return err
 	}
 	if err := r.processed(ctx, verified, o, report); err != nil {
-		return nil, err
+		return err
 	}
-	return report.publish(r, nil)
+	return nil
 }
 
 // fetchTimeout bounds one fetch: a server that trickles must not stop the passes for good.
@@ -178,7 +199,9 @@ const fetchTimeout = 15 * time.Minute
 
 var errFetch = errors.New("fetching the repository")
 
-func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error) {
+func (r *Reconciler) fetch(ctx context.Context, o Options) (_ lcm.Revision, err error) {
+	ctx, end := r.stage(ctx, "fetch")
+	defer end(&err)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	head, err := r.Repo.Fetch(ctx)
@@ -195,14 +218,22 @@ func (r *Reconciler) fetch(ctx context.Context, o Options) (lcm.Revision, error)
 }
 
 // unreadable refuses a head whose objects are not even let into the mirror. What was accepted stays.
-func (r *Reconciler) unreadable(head lcm.Revision, refusal *trust.Refusal, report *Report) (*Report, error) {
+func (r *Reconciler) unreadable(ctx context.Context, head lcm.Revision, refusal *trust.Refusal, report *Report) error {
+	refused(ctx, refusal.Rule)
 	ratchet, _, err := r.State.Ratchet()
 	report.Head, report.Revision, report.Refusal = head, ratchet.Accepted, refusal
-	return report.publish(r, err)
+	return err
 }
 
 // verify believes or refuses. The ratchet moves before anything else happens, and holds what is believed.
-func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, report *Report) (trust.Verified, error) {
+func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, report *Report) (_ trust.Verified, err error) {
+	ctx, end := r.stage(ctx, "verify")
+	defer end(&err)
+	defer func() {
+		if report.Refusal != nil {
+			refused(ctx, report.Refusal.Rule)
+		}
+	}()
 	report.Head = head
 	ratchet, ok, err := r.State.Ratchet()
 	if err != nil {
@@ -310,7 +341,9 @@ func (c *clock) record() error {
 
 // load reads the settings and builds the rules. A repository whose settings can't be used is held whole;
 // what stands wrongly among the documents holds only those it stands among.
-func (r *Reconciler) load(ctx context.Context, v trust.Verified, j *job, report *Report) (*tree.Tree, *check.Rules, error) {
+func (r *Reconciler) load(ctx context.Context, v trust.Verified, j *job, report *Report) (_ *tree.Tree, _ *check.Rules, err error) {
+	ctx, end := r.stage(ctx, "load")
+	defer end(&err)
 	t, findings := tree.Load(v.FS())
 	var nobody []diag.Finding
 	if t != nil {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -131,13 +132,12 @@ func errorsOf(fs []diag.Finding) []diag.Finding {
 }
 
 // publish completes the report: what earlier passes hold, and the log line of the pass.
-func (p *Report) publish(r *Reconciler, err error) (*Report, error) {
-	if err != nil {
-		return nil, err
-	}
+func (p *Report) publish(ctx context.Context, r *Reconciler) (err error) {
+	_, end := r.stage(ctx, "publish")
+	defer end(&err)
 	pending, err := r.State.Pending()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for ns, n := range pending {
 		h, now := p.held[ns]
@@ -164,7 +164,7 @@ func (p *Report) publish(r *Reconciler, err error) (*Report, error) {
 	}
 	p.Took = r.Now().Sub(p.start)
 	p.log(r)
-	return p, nil
+	return nil
 }
 
 // planHeld adds to a plan what earlier passes hold: it is part of why things are as they are.
@@ -177,12 +177,16 @@ func (p *Report) planHeld() {
 	slices.SortFunc(p.Plan.Namespaces, func(a, b plan.Namespace) int { return strings.Compare(a.Namespace.String(), b.Namespace.String()) })
 }
 
-func (p *Report) log(r *Reconciler) {
-	changes := 0
-	for _, n := range p.Plan.Namespaces {
-		changes += len(n.Changes)
+// changes counts the entries that the pass changed, or would.
+func (p *Report) changes() (n int) {
+	for _, ns := range p.Plan.Namespaces {
+		n += len(ns.Changes)
 	}
-	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", changes,
+	return n
+}
+
+func (p *Report) log(r *Reconciler) {
+	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", p.changes(),
 		"held", len(p.Held), "failed", len(p.Failed), "drifted", p.Drifted.Total(), "judged", p.Judged, "dryRun", p.dryRun, "took", p.Took}
 	if p.Stale != "" {
 		r.Log.Error("STALE", "repository", r.Repository, "reason", p.Stale)

@@ -18,7 +18,9 @@ import (
 
 // restore puts back what somebody changed in namespaces that are held, as it was at the revision that each serves. What
 // can't be put back is as it was found, and told.
-func (r *Reconciler) restore(ctx context.Context, job *job, js []*judged, plans []plan.Namespace, o Options) error {
+func (r *Reconciler) restore(ctx context.Context, job *job, js []*judged, plans []plan.Namespace, o Options) (err error) {
+	ctx, end := r.stage(ctx, "restore")
+	defer end(&err)
 	if o.DryRun {
 		return nil
 	}

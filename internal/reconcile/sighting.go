@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -39,7 +40,9 @@ func (s *sightings) heard(now time.Time, err error) {
 }
 
 // sight notes what a pass saw of the remote, and tells the report whether that is stale.
-func (r *Reconciler) sight(v trust.Verified, o Options, report *Report) error {
+func (r *Reconciler) sight(ctx context.Context, v trust.Verified, o Options, report *Report) (err error) {
+	_, end := r.stage(ctx, "sight")
+	defer end(&err)
 	if o.Revision != "" {
 		return nil // it is not the head of the branch
 	}

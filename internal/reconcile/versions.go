@@ -21,7 +21,9 @@ type versions struct {
 }
 
 // versions reads the commits up to a revision that the index does not have, and adds them to it.
-func (r *Reconciler) versions(ctx context.Context, v trust.Verified, o Options) (*versions, error) {
+func (r *Reconciler) versions(ctx context.Context, v trust.Verified, o Options) (_ *versions, err error) {
+	ctx, end := r.stage(ctx, "versions")
+	defer end(&err)
 	x, next, err := r.indexed(v.Revision())
 	if err != nil || len(next) == 0 && !x.anew {
 		return x, err

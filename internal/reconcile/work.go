@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path"
@@ -36,6 +37,7 @@ type job struct {
 	versions  *versions
 	befores   befores
 	burned    burned
+	lapses    *lapses
 }
 
 // trails keeps the ways to the revision, by where they begin.
@@ -58,12 +60,14 @@ func (j *job) nothing() bool {
 }
 
 // changed finds out what there is to do. Its cost follows the difference of two trees.
-func (r *Reconciler) changed(v trust.Verified, o Options) (*job, error) {
+func (r *Reconciler) changed(ctx context.Context, v trust.Verified, o Options) (_ *job, err error) {
+	_, end := r.stage(ctx, "changed")
+	defer end(&err)
 	ratchet, _, err := r.State.Ratchet()
 	if err != nil {
 		return nil, err
 	}
-	j := &job{r: r, verified: v, from: ratchet.Processed, processed: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}, refer: map[lcm.Namespace][]lcm.Service{}}
+	j := &job{r: r, verified: v, lapses: r.newLapses(), from: ratchet.Processed, processed: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}, refer: map[lcm.Namespace][]lcm.Service{}}
 	if o.Revision != "" {
 		j.from = "" // it is planned for as if nothing had been carried out
 	} else if j.pending, err = r.State.Pending(); err != nil {
