@@ -35,6 +35,7 @@ var layers = map[string]string{
 	"internal/gitrepo":               "lcm",
 	"internal/store":                 "lcm",
 	"internal/store/bolt":            "lcm store",
+	"internal/store/breaker":         "lcm store",
 	"internal/store/etcd":            "lcm store",
 	"internal/store/file":            "lcm store",
 	"internal/store/redis":           "lcm store",

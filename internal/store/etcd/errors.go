@@ -10,11 +10,13 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/llm-config-manager/lcm/internal/store"
 )
 
 var (
-	errConnection = errors.New("etcd: no answer")
-	errLeaderless = errors.New("etcd: it has no leader: more than half of its members must be up and reach each other")
+	errConnection = store.Outage("etcd: no answer")
+	errLeaderless = store.Outage("etcd: it has no leader: more than half of its members must be up and reach each other")
 	errLogin      = errors.New("etcd: login refused: the username or the password is wrong")
 	errTooLarge   = errors.New("etcd: the answer is larger than the limit")
 	errAnswer     = errors.New("etcd: the answer is not what etcd answers: is something else listening at the endpoint?")
@@ -34,11 +36,11 @@ var meanings = []struct {
 	{[]error{rpctypes.ErrUserEmpty}, errors.New("etcd: it demands a login: configure login, or a client certificate whose common name is a user of it")},
 	{[]error{rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision}, errors.New("etcd: the login has run out and could not be renewed: users or roles are being changed just now")},
 	{[]error{rpctypes.ErrPermissionDenied}, errors.New("etcd: permission denied: the role of the user must grant readwrite on the prefix")},
-	{[]error{rpctypes.ErrNoSpace}, errors.New("etcd: its space quota is used up (alarm NOSPACE), so it takes no writes: compact, defragment, then etcdctl alarm disarm")},
+	{[]error{rpctypes.ErrNoSpace}, store.Outage("etcd: its space quota is used up (alarm NOSPACE), so it takes no writes: compact, defragment, then etcdctl alarm disarm")},
 	{[]error{rpctypes.ErrCorrupt}, errors.New("etcd: its members disagree (alarm CORRUPT): see its documentation on data corruption")},
 	{[]error{rpctypes.ErrRequestTooLarge}, errors.New("etcd: the request is larger than it takes: set maxRequestBytes of the target to its --max-request-bytes")},
 	{[]error{rpctypes.ErrTooManyOps}, errors.New("etcd: the transaction has more operations than it takes: set maxTxnOps of the target to its --max-txn-ops")},
-	{[]error{rpctypes.ErrTooManyRequests}, errors.New("etcd: it has too many requests to carry out")},
+	{[]error{rpctypes.ErrTooManyRequests}, store.Outage("etcd: it has too many requests to carry out")},
 	{[]error{rpctypes.ErrCompacted}, errCompacted},
 }
 

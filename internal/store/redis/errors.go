@@ -9,12 +9,19 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/llm-config-manager/lcm/internal/store"
 )
 
 // fault is an error that is told as it is.
 type fault string
 
 func (f fault) Error() string { return string(f) }
+
+// Is says which of them are outages.
+func (f fault) Is(target error) bool {
+	return target == store.ErrOutage && (f == errConnection || f == errMoving || f == errCrowded)
+}
 
 const (
 	errConnection = fault("redis: no answer")
@@ -23,6 +30,7 @@ const (
 	errOld        = fault("redis: it does not know what is asked of it: Redis 7.0 or newer is needed")
 	errNoCluster  = fault("redis: it is not a node of a Cluster: configure server in place of cluster")
 	errMoving     = fault("redis: the Cluster is moving slots or changing its masters: it is tried again")
+	errCrowded    = fault("redis: it takes no further connections (maxclients)")
 	errDenied     = fault("redis: permission denied: the user needs all that user.acl grants")
 )
 
@@ -36,6 +44,15 @@ func (e *answerError) Error() string {
 		return "redis: it refuses what is asked of it: its own log may say why"
 	}
 	return fmt.Sprintf("redis: answered %s: %s", e.code, means)
+}
+
+// Is says which codes are outages: it can't do what is asked of it just now, whatever that is.
+func (e *answerError) Is(target error) bool {
+	switch e.code {
+	case "READONLY", "MISCONF", "OOM", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "TRYAGAIN", "UNBLOCKED":
+		return target == store.ErrOutage
+	}
+	return false
 }
 
 // meanings are those of the codes that Redis' errors begin with.
@@ -68,7 +85,7 @@ var sentences = map[string]error{
 	"DB index is out of range":                   fault("redis: it has no database of that number"),
 	"SELECT is not allowed in cluster mode":      &answerError{"MOVED"},
 	"This instance has cluster support disabled": errNoCluster,
-	"max number of clients reached":              fault("redis: it takes no further connections (maxclients)"),
+	"max number of clients reached":              errCrowded,
 	"WAITAOF cannot be used when numlocal is set but appendonly is disabled": fault("redis: it keeps no append-only file: set appendonly yes"),
 }
 

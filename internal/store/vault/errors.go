@@ -28,6 +28,11 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("vault: answered %d: %s", e.status, meaning(e.status))
 }
 
+// Is says which statuses are outages: it failed, is sealed, or takes no more just now.
+func (e *statusError) Is(target error) bool {
+	return target == store.ErrOutage && (e.status >= 500 && e.status != http.StatusNotImplemented || e.status == http.StatusTooManyRequests)
+}
+
 func meaning(status int) string {
 	switch {
 	case status >= 300 && status < 400:
@@ -96,7 +101,7 @@ func says(e *api.ResponseError, sentence string) bool {
 	return !e.RawError && strings.Contains(strings.Join(e.Errors, "\n"), sentence)
 }
 
-var errConnection = errors.New("vault: no answer")
+var errConnection = store.Outage("vault: no answer")
 
 // connection names the cause of a failed connection where the cause is known to quote nothing that
 // was sent or received.
