@@ -20,6 +20,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/state"
 	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/bolt"
+	"github.com/llm-config-manager/lcm/internal/store/breaker"
 	"github.com/llm-config-manager/lcm/internal/store/file"
 )
 
@@ -63,7 +64,7 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
 		}
 		a.onClose(s.Close)
-		rc.Targets[name] = reconcile.Target{Target: s, MaxClassification: t.MaxClassification, Place: t.place(),
+		rc.Targets[name] = reconcile.Target{Target: breaker.New(name, s, log), MaxClassification: t.MaxClassification, Place: t.place(),
 			Adopt: t.adopt(), ReportDrift: t.Drift == "report", IgnoreDrift: t.ignoreDrift}
 	}
 	rc.MaxDeletes, rc.Log = c.maxDeletes, log

@@ -104,6 +104,11 @@ func printStatus(w io.Writer, s *reconcile.Status) error {
 		held = append(held, reconcile.Held(h))
 	}
 	writeHeld(&b, held)
+	for _, t := range s.Targets {
+		if t.Down {
+			fmt.Fprintf(&b, "DOWN target %s since %s, tried again at %s, after %d failures: %s\n", t.Target, stampText(*t.Since), stampText(*t.NextTry), t.Failures, t.Error)
+		}
+	}
 	for _, f := range s.Failed {
 		fmt.Fprintf(&b, "FAILED %s on target %s\n", f.Namespace, strings.Join(f.Targets, ", "))
 	}
@@ -137,6 +142,9 @@ func fetchText(s *reconcile.Status) string {
 	}
 	if s.Fetch.Error != "" {
 		text += "; since then: " + s.Fetch.Error
+		if s.Failures > 0 && s.NextPass != nil {
+			text += fmt.Sprintf("; tried again at %s, after %d failures", stampText(*s.NextPass), s.Failures)
+		}
 	}
 	return text
 }

@@ -48,9 +48,9 @@ type storm struct {
 	gate  *gate
 	dead  atomic.Bool // the process that sends requests was killed
 	redis *redistest.Server
-	proxy *breaker
+	proxy *cutter
 	etcd  *etcdtest.Cluster
-	wire  *breaker
+	wire  *cutter
 	disk  *storetest.Disk // nil: none can be made here, and it is the rights to the folder that get lost
 	files string
 
@@ -75,9 +75,9 @@ func newStorm(t *testing.T, chance *rand.Rand) *storm {
 	t.Helper()
 	s := &storm{desk: newDesk(t, "testdata/storm-base"), chance: chance, vault: vaulttest.Start(t), redis: redistest.Start(t, redistest.Options{Plain: true}),
 		want: map[lcm.Address]int{}, had: map[lcm.Address][]int{}, changes: map[lcm.Address]int{}, by: map[valueAt][]lcm.Revision{}, seen: map[string]bool{}}
-	s.mount, s.gate, s.proxy = s.vault.Mount(t), startGate(t, s.vault.Address), newBreaker(t, s.redis.Address)
+	s.mount, s.gate, s.proxy = s.vault.Mount(t), startGate(t, s.vault.Address), newCutter(t, s.redis.Address)
 	s.etcd = etcdtest.Start(t, etcdtest.Options{})
-	s.wire = newBreaker(t, strings.TrimPrefix(s.etcd.Endpoints()[0], "http://"))
+	s.wire = newCutter(t, strings.TrimPrefix(s.etcd.Endpoints()[0], "http://"))
 	s.makeFolder()
 	s.write("vault-token", s.vault.RootToken)
 	s.write("redis-password", redistest.Password)
@@ -388,8 +388,8 @@ func (s *storm) idle() {
 	}
 }
 
-// breaker stands between the daemon and a server, and breaks each connection after so many bytes, give or take.
-type breaker struct {
+// cutter stands between the daemon and a server, and breaks each connection after so many bytes, give or take.
+type cutter struct {
 	net.Listener
 	to string
 
@@ -397,13 +397,13 @@ type breaker struct {
 	after int // 0: never
 }
 
-func newBreaker(t *testing.T, to string) *breaker {
+func newCutter(t *testing.T, to string) *cutter {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &breaker{Listener: l, to: to}
+	b := &cutter{Listener: l, to: to}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -417,13 +417,13 @@ func newBreaker(t *testing.T, to string) *breaker {
 	return b
 }
 
-func (b *breaker) set(after int) {
+func (b *cutter) set(after int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.after = after
 }
 
-func (b *breaker) serve(client net.Conn) {
+func (b *cutter) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", b.to)
 	if err != nil {

@@ -24,7 +24,8 @@ func good() *reconcile.Status {
 	at, age := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC), 12.5
 	return &reconcile.Status{Schema: reconcile.StatusSchema, Repository: "acme-config", Branch: "main", Accepted: &reconcile.Accepted{Revision: "abc", Since: at},
 		Held: []reconcile.StatusHeld{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d")}}, Fetch: reconcile.StatusFetch{At: &at, Age: &age},
-		Heartbeat: &reconcile.StatusBeat{At: &at, Age: &age}, Ready: true, NotReady: []string{}}
+		Heartbeat: &reconcile.StatusBeat{At: &at, Age: &age}, Ready: true, NotReady: []string{},
+		Failures: 7, Targets: []reconcile.StatusTarget{{Target: "runtime", Down: true}, {Target: "secrets"}}}
 }
 
 func newServer(t *testing.T, status func() (*reconcile.Status, error)) *Server {
@@ -122,6 +123,9 @@ func TestMetrics(t *testing.T) {
 		`reconcile_accepted_revision_info{branch="main",repository="acme-config",revision="abc"} 1`,
 		`reconcile_refused{repository="acme-config"} 0`,
 		`reconcile_held_namespaces{repository="acme-config"} 1`,
+		`reconcile_fetch_failures{repository="acme-config"} 7`,
+		`reconcile_target_down{repository="acme-config",target="runtime"} 1`,
+		`reconcile_target_down{repository="acme-config",target="secrets"} 0`,
 		`reconcile_passes_total{repository="acme-config",result="done"} 1`,
 		`reconcile_passes_total{repository="acme-config",result="failed"} 1`,
 		`reconcile_passes_total{repository="acme-config",result="refused"} 0`,

@@ -62,7 +62,7 @@ func (s *Server) metrics() http.Handler {
 type gauges struct {
 	status func() (*reconcile.Status, error)
 
-	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted *prometheus.Desc
+	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted, failures, down *prometheus.Desc
 }
 
 func newGauges(repository string, status func() (*reconcile.Status, error)) *gauges {
@@ -80,11 +80,13 @@ func newGauges(repository string, status func() (*reconcile.Status, error)) *gau
 		refused:        describe("reconcile_refused", "1 if trust refuses what the branch has."),
 		held:           describe("reconcile_held_namespaces", "Namespaces that are held by checks."),
 		drifted:        describe("reconcile_drifted_entries", "Entries that targets hold otherwise than they were put there, and that are not put right yet, or only reported."),
+		failures:       describe("reconcile_fetch_failures", "How often in a row the repository could not be fetched. Each makes the next pass later."),
+		down:           describe("reconcile_target_down", "1 for a target that failed some times in a row and is not asked for a while.", "target"),
 	}
 }
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted} {
+	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted, g.failures, g.down} {
 		ch <- d
 	}
 }
@@ -103,6 +105,10 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	set(g.refused, number(s.Refusal != nil))
 	set(g.held, float64(len(s.Held)))
 	set(g.drifted, float64(s.Drift.Open))
+	set(g.failures, float64(s.Failures))
+	for _, t := range s.Targets {
+		set(g.down, number(t.Down), t.Target)
+	}
 	if s.Fetch.At != nil {
 		set(g.fetched, float64(s.Fetch.At.UnixMilli())/1000)
 		set(g.fetchAge, *s.Fetch.Age)

@@ -10,6 +10,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
 )
 
 // StatusSchema names the form of a Status as JSON.
@@ -30,6 +31,7 @@ type Status struct {
 	ByHand       *state.Override `json:"byHand"`    // that an operator, not trust, accepted the revision
 	Held         []StatusHeld    `json:"held"`
 	Failed       []StatusFailed  `json:"failed"`
+	Targets      []StatusTarget  `json:"targets"` // all of them; empty where no daemon runs
 	Drift        StatusDrift     `json:"drift"`
 	Fetch        StatusFetch     `json:"fetch"`
 	NextPass     *time.Time      `json:"nextPass"`  // null: no daemon runs, or it makes one now
@@ -57,6 +59,16 @@ type StatusHeld struct {
 type StatusFailed struct {
 	Namespace lcm.Namespace `json:"namespace"`
 	Targets   []string      `json:"targets"`
+}
+
+// StatusTarget is a target as the daemon meets it.
+type StatusTarget struct {
+	Target   string     `json:"target"`
+	Down     bool       `json:"down"`    // it failed some times in a row, and is not asked for a while
+	Since    *time.Time `json:"since"`   // it is down; null: it is not
+	NextTry  *time.Time `json:"nextTry"` // when it is asked again; what is due for it waits
+	Failures int        `json:"failures"`
+	Error    string     `json:"error"` // the last of these
 }
 
 // StatusDrift is what targets hold otherwise than it was put there, as far as passes found it.
@@ -98,7 +110,7 @@ func ReadStatus(cfg Config) (*Status, error) {
 func (r *Reconciler) Status() (*Status, error) {
 	now := r.Now()
 	s := &Status{Schema: StatusSchema, At: now.UTC(), Repository: r.Repository, Branch: r.Branch, Introduction: r.Introduction,
-		Held: []StatusHeld{}, Failed: []StatusFailed{}, NotReady: []string{}}
+		Held: []StatusHeld{}, Failed: []StatusFailed{}, Targets: []StatusTarget{}, NotReady: []string{}}
 	if err := s.believed(r); err != nil {
 		return nil, err
 	}
@@ -117,6 +129,7 @@ func (r *Reconciler) Status() (*Status, error) {
 	s.Ready = len(s.NotReady) == 0
 	if r.loop != nil {
 		s.NextPass, s.Failures = r.loop.standing()
+		s.targets(r.stores)
 	}
 	return s, nil
 }
@@ -160,6 +173,20 @@ func (s *Status) pending(db *state.DB) error {
 		}
 	}
 	return nil
+}
+
+// targets tells which targets are down.
+func (s *Status) targets(stores map[string]store.Target) {
+	for _, name := range slices.Sorted(maps.Keys(stores)) {
+		t := StatusTarget{Target: name}
+		if f, ok := stores[name].(store.Fallible); ok {
+			if d := f.Down(); d != nil {
+				since, until := d.Since.UTC(), d.Until.UTC()
+				t.Down, t.Since, t.NextTry, t.Failures, t.Error = true, &since, &until, d.Failures, d.Err.Error()
+			}
+		}
+		s.Targets = append(s.Targets, t)
+	}
 }
 
 // Bounds of what a status names of drift.
