@@ -82,18 +82,19 @@ type reportJSON struct {
 	Stale    string         `json:"stale"`
 	Findings []diag.Finding `json:"findings"`
 	// HeldWhole says that the settings can't be used: every namespace stays as it is.
-	HeldWhole bool          `json:"heldWhole"`
-	Held      []heldJSON    `json:"held"`
-	Failed    []failureJSON `json:"failed"`
-	Drift     []state.Drift `json:"drift"`
-	Plan      plan.Plan     `json:"plan"`
-	Seconds   float64       `json:"seconds"`
+	HeldWhole bool                `json:"heldWhole"`
+	Held      []heldJSON          `json:"held"`
+	Failed    []failureJSON       `json:"failed"`
+	Waiting   []reconcile.Waiting `json:"waiting"`
+	Drift     []state.Drift       `json:"drift"`
+	Plan      plan.Plan           `json:"plan"`
+	Seconds   float64             `json:"seconds"`
 }
 
 // passJSON is a pass as lcm.pass/v1.
 func passJSON(r *reconcile.Report) reportJSON {
 	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Stale: r.Stale, Findings: append([]diag.Finding{}, r.Findings...),
-		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Drift: append([]state.Drift{}, r.Drift...), Plan: r.Plan, Seconds: r.Took.Seconds()}
+		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Waiting: append([]reconcile.Waiting{}, r.Waiting...), Drift: append([]state.Drift{}, r.Drift...), Plan: r.Plan, Seconds: r.Took.Seconds()}
 	if f := r.Refusal; f != nil {
 		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
 	}
@@ -141,6 +142,7 @@ func troubles(r *reconcile.Report) string {
 		fmt.Fprintf(&b, "HELD everything: the settings of %s can't be used\n", r.Revision.Short())
 	}
 	writeHeld(&b, r.Held)
+	writeWaiting(&b, r.Waiting)
 	for _, f := range r.Failed {
 		fmt.Fprintf(&b, "FAILED %s on target %s: %s\n", f.Namespace, f.Target, f.ErrorText())
 	}
@@ -247,13 +249,16 @@ func summary(r *reconcile.Report, o reconcile.Options) string {
 	if n := len(r.Held); n > 0 && o.DryRun {
 		held = fmt.Sprintf("; %s held", plural(n, "namespace"))
 	}
+	if n := len(r.Waiting); n > 0 {
+		held += fmt.Sprintf("; %s waiting", plural(n, "namespace"))
+	}
 	if changes == 0 {
 		return fmt.Sprintf("%s: nothing to change%s (%s)", r.Revision.Short(), held, took)
 	}
 	if o.DryRun {
 		return fmt.Sprintf("%s: would apply %s: %s%s (%s)", r.Revision.Short(), plural(changes, "change"), actions(r.Plan), held, took)
 	}
-	return fmt.Sprintf("%s: applied %s: %s (%s)", r.Revision.Short(), plural(changes, "change"), strings.Join(parts, ", "), took)
+	return fmt.Sprintf("%s: applied %s: %s%s (%s)", r.Revision.Short(), plural(changes, "change"), strings.Join(parts, ", "), held, took)
 }
 
 // count is what one target was given.
@@ -322,6 +327,7 @@ func logReport(log *slog.Logger) func(*reconcile.Report, error) {
 				log.Warn("held", "namespace", h.Namespace.String(), "serving", h.Serving.Short(), "at", f.Position.String(), "rule", f.Rule, "message", f.Message)
 			}
 		}
+		logWaiting(log, r.Waiting)
 		for _, d := range r.Drift[:min(len(r.Drift), maxDriftLines)] {
 			log.Warn("drift", "address", d.Address.String(), "target", d.Target, "kind", d.Kind, "fields", d.Fields, "found", d.Found, "corrected", !d.Corrected.IsZero(), "text", driftText(d))
 		}

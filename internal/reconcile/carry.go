@@ -177,21 +177,26 @@ func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, job *job, j
 // carryOutSome records the intents, applies, and records the outcomes. A crash between leaves the intents
 // open, and the next pass does it again.
 func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *lapses, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
-	var ready []plan.Namespace
-	intents := map[lcm.Namespace]state.Intent{}
-	for _, p := range plans {
-		if len(p.Held) == 0 && len(p.Batches) > 0 {
-			ready = append(ready, p)
-			intents[p.Namespace] = state.Intent{Revision: v.Revision(), At: r.Now(), Inventory: p.Inventory, Deletes: p.Deletes}
-		}
-	}
 	if o.DryRun {
 		r.detail(ctx, chunk, plans, report)
 		report.add(chunk, plans, nil)
 		return ctx.Err()
 	}
+	done, err := r.write(ctx, chunk, o)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var ready []plan.Namespace
+	intents := map[lcm.Namespace]state.Intent{}
+	for i, p := range plans {
+		if len(p.Held) == 0 && len(p.Batches) > 0 && !chunk[i].waits(p) {
+			ready = append(ready, p)
+			intents[p.Namespace] = state.Intent{Revision: v.Revision(), At: r.Now(), Inventory: p.Inventory, Deletes: p.Deletes}
+		}
+	}
 	began := time.Now()
-	err := r.State.Begin(intents)
+	err = r.State.Begin(intents)
 	if l.intent.took(began, err == nil); err != nil {
 		return fmt.Errorf("recording what is about to be written: %w", err)
 	}
@@ -241,7 +246,7 @@ func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Na
 			return nil, err
 		}
 		o.Ended = o.Ended && open != nil
-		if open != nil && len(p.Held) == 0 {
+		if open != nil && len(p.Held) == 0 && !chunk[i].waits(p) {
 			o.Deleted = gone(inventory, p.Inventory, o.State.Failed)
 		}
 		if !o.Ended && o.Drifts == nil && reflect.DeepEqual(o.State, before) && (o.Inventory == nil || reflect.DeepEqual(o.Inventory, inventory)) {
@@ -256,7 +261,7 @@ func (r *Reconciler) outcomes(v trust.Verified, chunk []*judged, plans []plan.Na
 // one that was cut off.
 func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, result apply.Result, before state.Namespace, wrote bool) state.Outcome {
 	now := before
-	now.Held, now.Doomed, now.Failed, now.Services = nil, nil, nil, nil
+	now.Held, now.Doomed, now.Failed, now.Services, now.Waits = nil, nil, nil, nil, 0
 	for _, s := range j.services {
 		now.Services = append(now.Services, s.String())
 	}
@@ -270,6 +275,14 @@ func (r *Reconciler) outcome(v trust.Verified, j *judged, p plan.Namespace, resu
 			now.Since = v.Revision()
 		}
 		return state.Outcome{State: now, Consent: !doomed} // a consent that was not enough is none
+	}
+	if j.waits(p) {
+		if now.Waits = j.waiting(p); now.Waits == 0 {
+			now.Since = ""
+		} else if before.Since == "" {
+			now.Since = v.Revision()
+		}
+		return state.Outcome{State: now, Consent: true}
 	}
 	now.Failed = slices.Sorted(maps.Keys(failures(p, result)))
 	if len(now.Failed) > 0 {

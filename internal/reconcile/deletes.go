@@ -85,21 +85,39 @@ func (r *Reconciler) deleteBudget(t *tree.Tree, j *job) (*deleteBudget, error) {
 
 // hold holds a plan that deletes more than it may, or all that a namespace has.
 func (b *deleteBudget) hold(p *plan.Namespace) error {
-	n, over := 0, p.Emptied
-	for target, keys := range p.Deletes {
-		left, err := b.remaining(p.Namespace.Org, target)
-		if err != nil {
-			return err
-		}
-		n, over = n+len(keys), over || len(keys) > left
+	over, err := b.over(p)
+	if err != nil {
+		return err
 	}
-	if n > 0 && over {
+	if n := size(p.Deletes); n > 0 && over {
 		return b.ask(p, n)
 	}
 	for target, keys := range p.Deletes {
 		b.left[p.Namespace.Org+"/"+target] -= len(keys)
 	}
 	return nil
+}
+
+// foresee lets a plan that waits have what a commit of this pass accepts. What it deletes is counted when it is deleted.
+func (b *deleteBudget) foresee(p *plan.Namespace) error {
+	over, err := b.over(p)
+	if n := size(p.Deletes); n > 0 && over {
+		b.accept(p, n)
+	}
+	return err
+}
+
+// over reports whether a plan deletes more than is left, or all that a namespace has.
+func (b *deleteBudget) over(p *plan.Namespace) (bool, error) {
+	over := p.Emptied
+	for target, keys := range p.Deletes {
+		left, err := b.remaining(p.Namespace.Org, target)
+		if err != nil {
+			return false, err
+		}
+		over = over || len(keys) > left
+	}
+	return over, nil
 }
 
 // ask holds a plan to whose deletions nobody consented, before or in a commit of this pass.

@@ -20,6 +20,7 @@ type drift struct {
 	state.Drift
 	left     bool // it is only reported
 	unwanted bool // the revision wants no such entry there: it only counts if the namespace is held
+	alone    bool // nothing else is to be done about it: the revision wants what was put there
 	restored bool // it was put right although the namespace is held
 }
 
@@ -52,7 +53,8 @@ func (r *Reconciler) drifted(ctx context.Context, j *judged, l look, h *plan.Hol
 		}
 		d := drift{Drift: state.Drift{Address: e.Address, Target: l.target, Kind: kind, Fields: []string{}}, unwanted: e.Target == ""}
 		ignored := target.ignores(e.Address)
-		if same := e.Meta.Digest == o.Meta.Digest; same && (ignored || target.ReportDrift) {
+		same := e.Meta.Digest == o.Meta.Digest
+		if d.alone = same && !d.unwanted; same && (ignored || target.ReportDrift) {
 			d.left, h.Leave[key] = true, true
 		}
 		if ignored {
@@ -143,7 +145,7 @@ func (r *Reconciler) settle(j *judged, p plan.Namespace, result apply.Result) (*
 		if k := slices.IndexFunc(before.Open, d.Same); k >= 0 {
 			d.Found = before.Open[k].Found
 		}
-		if !d.left && len(p.Held) == 0 && failed[d.Target] == nil || d.restored {
+		if !d.left && len(p.Held) == 0 && !j.waits(p) && failed[d.Target] == nil || d.restored {
 			d.Corrected = now
 		}
 	}

@@ -45,6 +45,12 @@ func (r *Reconciler) hold(ctx context.Context, t *tree.Tree, j *job, js []*judge
 		if h.dependent(i); h.held[js[i].namespace] {
 			continue
 		}
+		if js[i].pause != nil {
+			if err := budget.foresee(&plans[i]); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := budget.hold(&plans[i]); err != nil {
 			return err
 		}
@@ -52,7 +58,7 @@ func (r *Reconciler) hold(ctx context.Context, t *tree.Tree, j *job, js []*judge
 	}
 	h.dependents()
 	for i, j := range js {
-		if len(plans[i].Held) == 0 {
+		if len(plans[i].Held) == 0 && !j.waits(plans[i]) {
 			j.drift = slices.DeleteFunc(j.drift, func(d drift) bool { return d.unwanted })
 		}
 	}

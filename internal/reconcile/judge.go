@@ -27,6 +27,7 @@ type judged struct {
 	findings  []diag.Finding
 	drift     []drift  // what targets hold otherwise than it was put there; known once they were listed
 	listed    []string // the targets that were
+	pause     *Pause   // why its changes wait; nil: they don't
 }
 
 func (j *judged) held() bool { return diag.Failed(j.findings) }
@@ -57,7 +58,7 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 	if env, ok := t.Settings().Environments[ns.Environment]; ok && !env.Abstract {
 		resolved = t.Resolve(ns)
 	}
-	j := &judged{namespace: ns, services: resolved.Services, findings: slices.Concat(resolved.Findings, job.stray[ns])}
+	j := &judged{namespace: ns, pause: job.pauses.of(ns), services: resolved.Services, findings: slices.Concat(resolved.Findings, job.stray[ns])}
 	job.lapses.resolve.took(began, !diag.Failed(j.findings))
 	began = time.Now()
 	opened, more, err := r.open(ctx, v, resolved, job.burned)

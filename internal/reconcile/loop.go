@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,6 +97,7 @@ func (l *loop) ask(o Options, done chan<- made) {
 // and is the options of one pass that serves two who asked.
 func (o Options) and(p Options) Options {
 	o.Everything = o.Everything || p.Everything
+	o.Despite = slices.Concat(o.Despite, p.Despite)
 	return o
 }
 

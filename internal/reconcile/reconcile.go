@@ -40,6 +40,7 @@ type Config struct {
 	Forges       map[string]Forge // by their names in the trust policy; nil: no forge is asked for reviews
 	Key          masterkey.Key
 	Freshness    Freshness
+	Windows      []Window         // outside of which changes wait; nil: at any time
 	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
 	Receipt      string           // a file that always holds the receipt of what was accepted; "": none
 	Verdicts     *kept.Values     // where what was judged good is kept, by content; nil: nowhere
@@ -63,6 +64,7 @@ type Target struct {
 type Reconciler struct {
 	Config
 	passing     chan struct{} // full while a pass is made
+	writing     chan struct{} // full while something is written
 	stores      map[string]store.Target
 	fingerprint []byte
 	edition     string // what judges besides the repository: when it changes, everything is judged again
@@ -88,7 +90,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Tracer == nil {
 		cfg.Tracer = noop.Tracer{}
 	}
-	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), writing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
 	r.packs.Now, r.packs.Kept, r.packs.Program = cfg.Now, cfg.Verdicts, cfg.Program
 	for name, t := range cfg.Targets {
 		r.stores[name], r.unasked[name] = t.Target, errNotYet
@@ -106,6 +108,8 @@ type Options struct {
 	Revision lcm.Revision
 	// Everything lists every namespace, changed or not, and compares every value: the search for drift.
 	Everything bool
+	// Despite are namespaces whose changes are carried out although their windows are closed. They are recorded.
+	Despite []state.Exception
 }
 
 // Pass runs once, from fetch to publish. What the repository, its signers or the targets do wrong is in the
@@ -150,6 +154,7 @@ func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error 
 	if err != nil {
 		return err
 	}
+	report.pauses = job.pauses
 	if job.versions, err = r.versions(ctx, verified, o); err != nil {
 		return err
 	}
@@ -161,6 +166,12 @@ func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error 
 	}
 	t, rules, err := r.load(ctx, verified, job, report)
 	if err != nil || t == nil {
+		return err
+	}
+	if err := r.suspend(verified, t, job, o); err != nil {
+		return err
+	}
+	if err := r.except(verified, o); err != nil {
 		return err
 	}
 	if job.all {

@@ -27,6 +27,7 @@ type Report struct {
 	Findings  []diag.Finding // of the settings, and all warnings
 	Held      []Held         // what is held now, by this pass or since an earlier one
 	Failed    []Failure      // what targets did not take in this pass
+	Waiting   []Waiting      // what is not carried out now, since it is suspended, or its windows are closed
 	Drift     []state.Drift  // what targets held otherwise than it was put there, at most 1,000 of them
 	Drifted   DriftCount     // all of it
 	Plan      plan.Plan      // what was changed, or would be
@@ -35,10 +36,12 @@ type Report struct {
 	Entries   int            // entries in them that are wanted
 	Took      time.Duration
 
-	start  time.Time
-	dryRun bool
-	held   map[lcm.Namespace]Held
-	worked map[lcm.Namespace]bool
+	start   time.Time
+	dryRun  bool
+	held    map[lcm.Namespace]Held
+	waiting map[lcm.Namespace]Waiting
+	worked  map[lcm.Namespace]bool
+	pauses  *pauses
 
 	compared int // values that were read for a plan
 }
@@ -49,6 +52,15 @@ type Held struct {
 	Since     lcm.Revision // the revision that it is held at
 	Serving   lcm.Revision // the last one that was applied whole; "" for none
 	Findings  []diag.Finding
+}
+
+// Waiting is a namespace whose changes wait.
+type Waiting struct {
+	Namespace lcm.Namespace `json:"namespace"`
+	Since     lcm.Revision  `json:"since"`   // the revision since which they do
+	Serving   lcm.Revision  `json:"serving"` // the last one that was applied whole; "" for none
+	Changes   int           `json:"changes"` // how many, as far as the targets could be asked
+	Pause     *Pause        `json:"pause"`   // null: it has just ended, and the next pass carries them out
 }
 
 // Failure is a target that did not take what a namespace has for it.
@@ -62,7 +74,7 @@ type Failure struct {
 func (f Failure) ErrorText() string { return f.Err.Error() }
 
 func (r *Reconciler) newReport(o Options) *Report {
-	return &Report{start: r.Now(), dryRun: o.DryRun, Drifted: DriftCount{}, held: map[lcm.Namespace]Held{}, worked: map[lcm.Namespace]bool{}}
+	return &Report{start: r.Now(), dryRun: o.DryRun, Drifted: DriftCount{}, held: map[lcm.Namespace]Held{}, waiting: map[lcm.Namespace]Waiting{}, worked: map[lcm.Namespace]bool{}}
 }
 
 func (p *Report) addFindings(fs []diag.Finding) { p.Findings = append(p.Findings, fs...) }
@@ -115,6 +127,12 @@ func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Na
 		if len(n.Held) > 0 {
 			p.held[n.Namespace] = Held{Namespace: n.Namespace, Findings: n.Held}
 		}
+		if j.waits(n) {
+			if changes := j.waiting(n); changes > 0 {
+				p.waiting[n.Namespace] = Waiting{Namespace: n.Namespace, Since: p.Revision, Changes: changes, Pause: j.pause}
+			}
+			continue
+		}
 		failed := failures(n, results[n.Namespace])
 		for _, target := range slices.Sorted(maps.Keys(failed)) {
 			p.Failed = append(p.Failed, Failure{n.Namespace, target, failed[target]})
@@ -137,6 +155,9 @@ func (p *Report) publish(ctx context.Context, r *Reconciler) (err error) {
 	defer end(&err)
 	pending, err := r.State.Pending()
 	if err != nil {
+		return err
+	}
+	if err := p.addWaiting(r, pending); err != nil {
 		return err
 	}
 	for ns, n := range pending {
@@ -167,6 +188,38 @@ func (p *Report) publish(ctx context.Context, r *Reconciler) (err error) {
 	return nil
 }
 
+// addWaiting completes what waits: also what this pass did not look at.
+func (p *Report) addWaiting(r *Reconciler, pending map[lcm.Namespace]state.Namespace) (err error) {
+	if p.pauses == nil {
+		if p.pauses, err = r.pauses(Options{}); err != nil {
+			return err
+		}
+	}
+	for ns, w := range p.waiting {
+		n, err := r.State.Namespace(ns)
+		if err != nil {
+			return err
+		}
+		w.Serving = n.Revision
+		p.waiting[ns] = w
+	}
+	for ns, n := range pending {
+		w, now := p.waiting[ns]
+		switch {
+		case n.Waits == 0 && !now || p.worked[ns] && !now:
+			continue
+		case !now:
+			w = Waiting{Namespace: ns, Changes: n.Waits, Pause: p.pauses.of(ns)}
+		}
+		if w.Serving = n.Revision; n.Since != "" {
+			w.Since = n.Since
+		}
+		p.waiting[ns] = w
+	}
+	p.Waiting = slices.SortedFunc(maps.Values(p.waiting), func(a, b Waiting) int { return byName(a.Namespace, b.Namespace) })
+	return nil
+}
+
 // planHeld adds to a plan what earlier passes hold: it is part of why things are as they are.
 func (p *Report) planHeld() {
 	for _, h := range p.Held {
@@ -187,7 +240,7 @@ func (p *Report) changes() (n int) {
 
 func (p *Report) log(r *Reconciler) {
 	attrs := []any{"repository", r.Repository, "head", p.Head.Short(), "revision", p.Revision.Short(), "namespaces", p.Worked, "changes", p.changes(),
-		"held", len(p.Held), "failed", len(p.Failed), "drifted", p.Drifted.Total(), "judged", p.Judged, "dryRun", p.dryRun, "took", p.Took}
+		"held", len(p.Held), "failed", len(p.Failed), "waiting", len(p.Waiting), "drifted", p.Drifted.Total(), "judged", p.Judged, "dryRun", p.dryRun, "took", p.Took}
 	if p.Stale != "" {
 		r.Log.Error("STALE", "repository", r.Repository, "reason", p.Stale)
 	}

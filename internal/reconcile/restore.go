@@ -16,8 +16,8 @@ import (
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
-// restore puts back what somebody changed in namespaces that are held, as it was at the revision that each serves. What
-// can't be put back is as it was found, and told.
+// restore puts back what somebody changed in namespaces that are held, or wait for a window, as it was at the revision
+// that each serves. What can't be put back is as it was found, and told.
 func (r *Reconciler) restore(ctx context.Context, job *job, js []*judged, plans []plan.Namespace, o Options) (err error) {
 	ctx, end := r.stage(ctx, "restore")
 	defer end(&err)
@@ -25,19 +25,22 @@ func (r *Reconciler) restore(ctx context.Context, job *job, js []*judged, plans 
 		return nil
 	}
 	for i, j := range js {
-		if len(plans[i].Held) == 0 || !slices.ContainsFunc(j.drift, drift.restorable) {
+		if len(plans[i].Held) == 0 && !j.waits(plans[i]) || !j.restores() || !slices.ContainsFunc(j.drift, drift.restorable) {
 			continue
 		}
-		if err := r.restoreOne(ctx, job, j); err != nil {
-			r.Log.Warn("what differs in a namespace that is held can't be put right", "namespace", j.namespace.String(), "error", err)
+		if err := r.restoreOne(ctx, job, j, o); err != nil {
+			r.Log.Warn("what differs in a namespace that is held or waits can't be put right", "namespace", j.namespace.String(), "error", err)
 		}
 	}
 	return ctx.Err()
 }
 
+// restores reports whether what somebody changed is put right even if nothing else is done.
+func (j *judged) restores() bool { return j.pause == nil || j.pause.restores }
+
 func (d drift) restorable() bool { return !d.left && d.Kind != state.DriftForeign }
 
-func (r *Reconciler) restoreOne(ctx context.Context, job *job, j *judged) error {
+func (r *Reconciler) restoreOne(ctx context.Context, job *job, j *judged, o Options) error {
 	known, err := r.State.Namespace(j.namespace)
 	if err != nil || known.Revision == "" {
 		return err
@@ -50,12 +53,19 @@ func (r *Reconciler) restoreOne(ctx context.Context, job *job, j *judged) error 
 	if err != nil {
 		return err
 	}
-	looks, err := r.looks(was, Options{})
+	looks, err := r.looks(was, Options{Everything: true}) // of what differs alone, the values
 	if err != nil {
 		return err
 	}
+	done, err := r.write(ctx, []*judged{j}, o)
+	if err != nil {
+		return err
+	}
+	defer done()
 	for _, l := range looks {
-		err = errors.Join(err, r.putBack(ctx, v, j, l))
+		if j.restores() { // it may have been suspended meanwhile
+			err = errors.Join(err, r.putBack(ctx, v, j, l))
+		}
 	}
 	return err
 }

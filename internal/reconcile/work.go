@@ -30,7 +30,8 @@ type job struct {
 	also      map[lcm.Namespace]bool            // pending ones
 	refer     map[lcm.Namespace][]lcm.Service   // those that refer to changed services
 	stray     map[lcm.Namespace][]diag.Finding  // what the layout refuses beside or above their folders
-	pending   map[lcm.Namespace]state.Namespace // held or failed; nil for a plan of a given revision
+	pending   map[lcm.Namespace]state.Namespace // held, failed or waiting; nil for a plan of a given revision
+	pauses    *pauses
 	trails    trails
 	past      past
 	answers   answers
@@ -68,6 +69,9 @@ func (r *Reconciler) changed(ctx context.Context, v trust.Verified, o Options) (
 		return nil, err
 	}
 	j := &job{r: r, verified: v, lapses: r.newLapses(), from: ratchet.Processed, processed: ratchet.Processed, layers: map[lcm.Service]map[string]bool{}, also: map[lcm.Namespace]bool{}, refer: map[lcm.Namespace][]lcm.Service{}}
+	if j.pauses, err = r.pauses(o); err != nil {
+		return nil, err
+	}
 	if o.Revision != "" {
 		j.from = "" // it is planned for as if nothing had been carried out
 	} else if j.pending, err = r.State.Pending(); err != nil {
@@ -115,8 +119,8 @@ func (j *job) difference() error {
 	return nil
 }
 
-// addPending adds what failed or waits for something that is not in the repository, what refers to a service
-// that differs, and all of a tenant of which a value was burned.
+// addPending adds what failed or waits for something that is not in the repository, what need not wait any more, what
+// refers to a service that differs, and all of a tenant of which a value was burned.
 func (j *job) addPending() error {
 	touched := j.trails.from[j.from].services()
 	for ns, n := range j.pending {
@@ -126,7 +130,7 @@ func (j *job) addPending() error {
 				strings.HasPrefix(f.Rule, "layout/") // it may be another service's, or nobody's
 		})
 		// Rules may ask who changed it: the same content made again, by others, is another matter.
-		if len(n.Failed) > 0 || len(n.Doomed) > 0 || waits || touched[ns.Service] {
+		if len(n.Failed) > 0 || len(n.Doomed) > 0 || waits || n.Waits > 0 && j.pauses.of(ns) == nil || touched[ns.Service] {
 			j.also[ns] = true
 		}
 	}

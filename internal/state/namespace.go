@@ -15,7 +15,7 @@ import (
 
 const (
 	bucketNamespaces = "namespaces" // namespace → Namespace
-	bucketPending    = "pending"    // namespace → true: held or failed, so that they are found without a scan
+	bucketPending    = "pending"    // namespace → true: held, failed or waiting, so that they are found without a scan
 	bucketInventory  = "inventory"  // namespace → target → key → Owned
 	bucketVersions   = "versions"   // address → the last version ever given out
 	bucketDependents = "dependents" // service NUL namespace → true
@@ -29,13 +29,14 @@ type Namespace struct {
 	At       time.Time           `json:"at"`                 // when
 	Held     []diag.Finding      `json:"held,omitempty"`     // why it is held; nil when it is not
 	Doomed   map[string][]string `json:"doomed,omitempty"`   // it is held since these would be deleted: target → keys
-	Since    lcm.Revision        `json:"since,omitempty"`    // the revision that it is held or fails at
+	Since    lcm.Revision        `json:"since,omitempty"`    // the revision that it is held, fails or waits at
 	Failed   []string            `json:"failed,omitempty"`   // targets that failed
+	Waits    int                 `json:"waits,omitempty"`    // how many changes are not carried out as long as it is suspended, or its windows closed
 	Services []string            `json:"services,omitempty"` // other services that its references lead to
 }
 
 // Pending reports whether the namespace is not what the repository says.
-func (n Namespace) Pending() bool { return len(n.Held) > 0 || len(n.Failed) > 0 }
+func (n Namespace) Pending() bool { return len(n.Held) > 0 || len(n.Failed) > 0 || n.Waits > 0 }
 
 // Owned is one entry that this daemon put into a target.
 type Owned struct {
@@ -69,7 +70,7 @@ func (db *DB) Namespace(ns lcm.Namespace) (n Namespace, err error) {
 	return n, err
 }
 
-// Pending returns the namespaces that are held or failed, and why.
+// Pending returns the namespaces that are held, failed or waiting, and why.
 func (db *DB) Pending() (map[lcm.Namespace]Namespace, error) {
 	out := map[lcm.Namespace]Namespace{}
 	err := db.view(func(t *tx) error {

@@ -14,10 +14,14 @@ import (
 // sealed files, but on no document.
 func (t *Tree) Dormant() []diag.Finding {
 	f := &form{doc: t.settings.YAML}
-	namespaces := t.Namespaces()
-	t.dormantRoutes(f, namespaces)
+	var names []string
+	for _, ns := range t.Namespaces() {
+		names = append(names, ns.String())
+	}
+	t.dormantRoutes(f, names)
 	t.unusedTargets(f)
 	t.unusedEnvironments(f)
+	t.idleSuspensions(f, names)
 	f.lookalikes("environments", sortedKeys(t.settings.Environments))
 	f.lookalikes("targets", sortedKeys(t.settings.Targets))
 	f.findings = append(f.findings, t.lookalikeFolders()...)
@@ -41,12 +45,8 @@ const (
 
 // dormantRoutes finds routes that can't be reached, and patterns that match nothing. Without any
 // namespace a repository is just being set up.
-func (t *Tree) dormantRoutes(f *form, namespaces []lcm.Namespace) {
+func (t *Tree) dormantRoutes(f *form, names []string) {
 	pairs, matches := maxPatternPairs, maxPatternMatches
-	names := make([]string, len(namespaces))
-	for i, ns := range namespaces {
-		names[i] = ns.String()
-	}
 	for i, r := range t.settings.Routes {
 		at := []string{"routes", strconv.Itoa(i), "match"}
 		if r.shadowed(t.settings.Routes[:i], &pairs) {

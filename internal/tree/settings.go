@@ -32,6 +32,7 @@ type Settings struct {
 	Limits       Limits
 	Tenants      map[string]Tenant // by org; those that nothing is said of are absent
 	NotSecrets   []NotSecret
+	Suspend      []Suspend
 	YAML         *strictyaml.Document
 }
 
@@ -72,7 +73,7 @@ func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
 		f.at(nil, "settings/missing", "lcm.yaml must be a mapping with apiVersion, kind, name, rules, environments, targets and routes")
 		return nil, f.findings
 	}
-	f.only(m, nil, "settings/unknown-field", "apiVersion", "kind", "name", "rules", "environments", "targets", "routes", "limits", "tenants", "notSecrets")
+	f.only(m, nil, "settings/unknown-field", "apiVersion", "kind", "name", "rules", "environments", "targets", "routes", "limits", "tenants", "notSecrets", "suspend")
 	s := &Settings{YAML: doc}
 	for _, field := range []struct {
 		name string
@@ -100,6 +101,9 @@ func parseSettings(doc *strictyaml.Document) (*Settings, []diag.Finding) {
 	}
 	if v, ok := m["notSecrets"]; ok {
 		s.notSecrets(f, v)
+	}
+	if v, ok := m["suspend"]; ok {
+		s.suspends(f, v)
 	}
 	if len(f.findings) > 0 {
 		return nil, f.findings
