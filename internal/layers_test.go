@@ -64,13 +64,15 @@ var layers = map[string]string{
 	"internal/rule":                  "diag leak",
 	"internal/rule/hostile":          "rule", // tests alone
 	"internal/rule/page":             "rule",
-	"internal/forge":                 "lcm trust",
+	"internal/commitstatus":          "lcm",
+	"internal/forge":                 "lcm trust commitstatus",
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag kept masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
 
 	"internal/health":           "lcm reconcile",
 	"internal/tracing":          "",
 	"internal/tracing/otlptest": "", // tests alone
+	"internal/sdnotify":         "",
 	"internal/webhook":          "",
 
 	"bench/compared": "rule schemas/cue",

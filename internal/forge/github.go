@@ -1,5 +1,5 @@
-// Package forge asks the server on which pull requests are merged what people said of them there. Nothing
-// that it answers is proof: trust lets it count as far as the policy says.
+// Package forge asks the server on which pull requests are merged what people said of them there, and shows what became
+// of commits. Nothing that it answers is proof: trust lets it count as far as the policy says.
 package forge
 
 import (
@@ -143,19 +143,22 @@ type limited struct {
 	io.Closer
 }
 
+// errToken is that there is no token to send.
+var errToken = errors.New("reading the token of the forge")
+
 func readToken(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "", fmt.Errorf("reading the token of the forge: %w", err)
+		return "", fmt.Errorf("%w: %w", errToken, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, 4<<10))
 	if err != nil {
-		return "", fmt.Errorf("reading the token of the forge: %w", err)
+		return "", fmt.Errorf("%w: %w", errToken, err)
 	}
 	token := strings.TrimSpace(string(data))
 	if token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return "", fmt.Errorf("the file %s holds no token", file)
+		return "", fmt.Errorf("%w: the file %s holds none", errToken, file)
 	}
 	return token, nil
 }

@@ -80,7 +80,8 @@ func (r *Reconciler) Accept(ctx context.Context, head lcm.Revision, reason strin
 	if err := r.builtOnMarks(ctx, head, known); err != nil {
 		return o, err
 	}
-	believed, refusal, err := r.refusalOf(ctx, ratchet.Accepted, head)
+	from := ratchet.Accepted
+	believed, refusal, err := r.refusalOf(ctx, from, head)
 	switch {
 	case err != nil:
 		return o, err
@@ -99,7 +100,11 @@ func (r *Reconciler) Accept(ctx context.Context, head lcm.Revision, reason strin
 		ratchet.Processed = ""
 	}
 	ratchet.Branch, ratchet.Introduction, ratchet.Accepted = r.Branch, r.Introduction, head
-	return o, r.State.AcceptByHand(ratchet, o)
+	if err := r.State.AcceptByHand(ratchet, o); err != nil {
+		return o, err
+	}
+	r.Tell(Event{Event: EventAccepted, Revision: head, From: from, Reason: "accepted by hand: " + reason})
+	return o, nil
 }
 
 // builtOnMarks demands that the revision is built on all that the targets were given, as far as the state does not

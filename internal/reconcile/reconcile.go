@@ -47,6 +47,7 @@ type Config struct {
 	Program      string           // names the program that judges, for what is kept
 	Log          *slog.Logger     // nil: no log
 	Tracer       trace.Tracer     // nil: passes are not traced
+	Events       func(Event)      // called with each, in order; it must not wait for anybody. nil: nobody listens
 	Now          func() time.Time // nil: time.Now
 }
 
@@ -74,6 +75,7 @@ type Reconciler struct {
 	kept        Receipt          // as it lies in its file, without time and MAC
 	unasked     map[string]error // the targets whose marks were not yet compared with the state, and why not
 	loop        *loop
+	before      *standing // the last that events told of
 }
 
 // New returns a reconciler.
@@ -122,15 +124,20 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 		return nil, ctx.Err()
 	}
 	report := r.newReport(o)
+	tell, err := r.telling(o)
+	if err != nil {
+		return nil, err
+	}
 	ctx, span := r.begin(ctx, o)
-	err := r.pass(ctx, o, report)
-	if err == nil {
+	if err = r.pass(ctx, o, report); err == nil {
 		err = report.publish(ctx, r)
 	}
 	report.end(span, err)
 	if err != nil {
+		tell(nil)
 		return nil, err
 	}
+	tell(report)
 	return report, nil
 }
 
