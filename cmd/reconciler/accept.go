@@ -41,6 +41,7 @@ func (c *cli) acceptCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.bundleFlag(cmd)
 	cmd.Flags().StringVar(&o.head, "head", "", "the commit to accept; it must be on the branch")
 	cmd.Flags().IntVar(&o.deletes, "deletes", 0, "how many deletions to accept: as many as are held")
@@ -66,13 +67,16 @@ func (c *cli) acceptDeletes(o accepting) (err error) {
 		}
 		namespaces = append(namespaces, ns)
 	}
-	cfg, err := c.load()
+	cfg, one, err := c.loadOne()
 	if err != nil {
 		return err
 	}
 	a := &app{}
 	defer func() { err = errors.Join(err, a.close()) }()
-	rc, err := a.openState(cfg, false, c.stderr)
+	if err := a.openState(cfg, false, c.stderr); err != nil {
+		return err
+	}
+	rc, err := a.stateOf(one)
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (c *cli) acceptDeletes(o accepting) (err error) {
 }
 
 func (c *cli) accept(ctx context.Context, head lcm.Revision, reason string) (err error) {
-	cfg, err := c.load()
+	cfg, _, err := c.loadOne()
 	if err != nil {
 		return err
 	}
@@ -102,7 +106,11 @@ func (c *cli) accept(ctx context.Context, head lcm.Revision, reason string) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	o, err := a.Accept(ctx, head, reason)
+	r, err := a.repositories[0].reconciler()
+	if err != nil {
+		return err
+	}
+	o, err := r.Accept(ctx, head, reason)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/forge"
@@ -26,21 +27,40 @@ import (
 
 // app is the daemon, wired. close undoes what open did, in reverse.
 type app struct {
-	*reconcile.Reconciler
+	repositories []*served
+	shared
+
+	mu      sync.Mutex // guards what follows
 	closers []func() error
 }
 
-func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+// shared is what all repositories of a daemon use.
+type shared struct {
+	key     masterkey.Key
+	state   *state.File
+	opener  *sopsfile.Opener
+	targets map[string]reconcile.Target
+}
+
+func (a *app) onClose(f func() error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closers = append(a.closers, f)
+}
 
 func (a *app) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i]())
 	}
+	a.closers = nil
 	return errors.Join(errs...)
 }
 
-// open builds the daemon from its configuration. With dryRun nothing is made.
+// open builds the daemon from its configuration. With dryRun nothing is made. Each repository is opened by itself: that one
+// can't be is told by it.
 func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, stderr io.Writer) (_ *app, err error) {
 	a := &app{}
 	defer func() {
@@ -48,75 +68,98 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 			err = errors.Join(err, a.close())
 		}
 	}()
-	rc, err := a.openTrust(c, dryRun, stderr)
-	if err != nil {
+	if err := a.openState(c, dryRun, stderr); err != nil {
 		return nil, err
 	}
 	if file := c.Secrets.Age.IdentityFile; file != "" { // none: the daemon opens no secrets, and holds what has any
-		if rc.Opener, err = sopsfile.NewOpener(sopsfile.Config{IdentityFile: file}); err != nil {
+		if a.opener, err = sopsfile.NewOpener(sopsfile.Config{IdentityFile: file}); err != nil {
 			return nil, configError{err.Error()}
 		}
 	}
-	rc.Targets = map[string]reconcile.Target{}
+	a.targets = map[string]reconcile.Target{}
 	for name, t := range c.Targets {
-		s, err := openTarget(ctx, t, rc.Key, dryRun)
+		s, err := openTarget(ctx, t, a.key, dryRun)
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
 		}
 		a.onClose(s.Close)
-		rc.Targets[name] = reconcile.Target{Target: breaker.New(name, s, log), MaxClassification: t.MaxClassification, Place: t.place(),
+		a.targets[name] = reconcile.Target{Target: breaker.New(name, s, log), MaxClassification: t.MaxClassification, Place: t.place(),
 			Adopt: t.adopt(), ReportDrift: t.Drift == "report", IgnoreDrift: t.ignoreDrift}
 	}
-	rc.MaxDeletes, rc.Log = c.maxDeletes, log
-	if !dryRun {
-		keepVerdicts(&rc, c)
+	for _, r := range c.Repositories {
+		s := &served{repositoryConfig: r}
+		s.open = func() (reconcile.Config, *reconcile.Reconciler, error) {
+			return a.openRepository(c, &s.repositoryConfig, dryRun, log)
+		}
+		s.reopen() // whoever needs it is told if it is not
+		a.repositories = append(a.repositories, s)
 	}
-	a.Reconciler, err = reconcile.New(rc)
-	return a, err
+	return a, nil
+}
+
+// openRepository opens one repository. The configuration that it returns has the state even if nothing else could be opened.
+func (a *app) openRepository(c *daemonConfig, r *repositoryConfig, dryRun bool, log *slog.Logger) (rc reconcile.Config, _ *reconcile.Reconciler, err error) {
+	if rc, err = a.openTrust(c, r, dryRun); err != nil {
+		return rc, nil, err
+	}
+	rc.Opener, rc.Targets, rc.MaxDeletes, rc.Log = a.opener, a.targets, c.maxDeletes, log
+	if log != nil && len(c.Repositories) > 1 {
+		rc.Log = log.With("repository", r.Name)
+	}
+	if !dryRun {
+		keepVerdicts(&rc, c.beside("verdicts"))
+	}
+	reconciler, err := reconcile.New(rc)
+	return rc, reconciler, err
 }
 
 // keepVerdicts has what was judged good kept beside the state, so that a restart need not judge it again. Nobody else
 // can write there what is believed: it is authenticated with the daemon's key. Without it the daemon only takes longer.
-func keepVerdicts(rc *reconcile.Config, c *daemonConfig) {
+func keepVerdicts(rc *reconcile.Config, dir string) {
 	program, err := kept.Program()
 	if err != nil {
 		return
 	}
-	values, err := kept.OpenSealed(c.beside("verdicts"), c.Repository.Name, rc.Key.Derive(masterkey.Verdicts))
+	values, err := kept.OpenSealed(dir, rc.Repository, rc.Key.Derive(masterkey.Verdicts))
 	if err != nil {
 		return
 	}
 	rc.Verdicts, rc.Program = values, program
 }
 
-// openTrust opens what it takes to judge commits: the state and the mirror, no target.
-func (a *app) openTrust(c *daemonConfig, dryRun bool, stderr io.Writer) (rc reconcile.Config, err error) {
-	rc, err = a.openState(c, dryRun, stderr)
+// openTrust opens what it takes to judge the commits of a repository: its state and its mirror, no target.
+func (a *app) openTrust(c *daemonConfig, r *repositoryConfig, dryRun bool) (rc reconcile.Config, err error) {
+	rc, err = a.stateOf(r)
 	if err != nil {
 		return rc, err
 	}
-	rc.Repo, err = a.openMirror(c, dryRun)
-	if err != nil {
+	if rc.Forges, err = openForges(r); err != nil {
+		return rc, err
+	}
+	if rc.Repo, err = a.openMirror(c, r, dryRun); err != nil {
 		return rc, err
 	}
 	a.onClose(rc.Repo.Close)
-	rc.Forges, err = openForges(c)
-	return rc, err
+	return rc, nil
 }
 
-// openState opens what it takes to say where the repository stands.
-func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (rc reconcile.Config, err error) {
-	key, err := loadKey(c, readOnly, stderr)
-	if err != nil {
-		return rc, err
+// openState opens what it takes to say where repositories stand.
+func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (err error) {
+	if a.key, err = loadKey(c, readOnly, stderr); err != nil {
+		return err
 	}
-	st, err := state.Open(state.Config{Path: c.State.Path, Repository: c.Repository.Name, Key: key.Derive(masterkey.State), ReadOnly: readOnly})
-	if err != nil {
-		return rc, err
+	if a.state, err = state.OpenFile(c.State.Path, readOnly); err != nil {
+		return err
 	}
-	a.onClose(st.Close)
-	return reconcile.Config{Repository: c.Repository.Name, Branch: c.Repository.Branch, Tenants: c.Repository.Tenants,
-		Introduction: c.Repository.Introduction, State: st, Key: key, Receipt: c.receipt(), Freshness: c.freshness, Now: time.Now}, nil
+	a.onClose(a.state.Close)
+	return nil
+}
+
+// stateOf opens where one repository stands.
+func (a *app) stateOf(r *repositoryConfig) (reconcile.Config, error) {
+	st, err := a.state.Repository(r.Name, a.key.Derive(masterkey.State))
+	return reconcile.Config{Repository: r.Name, Branch: r.Branch, Tenants: r.Tenants, Introduction: r.Introduction,
+		State: st, Key: a.key, Receipt: r.receipt(), Freshness: r.freshness, Now: time.Now}, err
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.
@@ -146,15 +189,15 @@ func exists(path string) bool {
 
 // openMirror opens the daemon's own copy of the repository, beside the state. A dry run that finds none
 // works on a copy that it throws away.
-func (a *app) openMirror(c *daemonConfig, dryRun bool) (*gitrepo.Repo, error) {
-	dir := c.mirror()
+func (a *app) openMirror(c *daemonConfig, r *repositoryConfig, dryRun bool) (*gitrepo.Repo, error) {
+	dir := r.mirror()
 	if dryRun && !exists(dir) {
 		var err error
 		if dir, err = a.scratch(); err != nil {
 			return nil, err
 		}
 	}
-	return a.mirrorIn(dir, c)
+	return a.mirrorIn(dir, c, r)
 }
 
 // scratch gives a folder for a mirror that is thrown away.
@@ -164,25 +207,23 @@ func (a *app) scratch() (string, error) {
 	return filepath.Join(tmp, "mirror.git"), err
 }
 
-func (a *app) mirrorIn(dir string, c *daemonConfig) (*gitrepo.Repo, error) {
+func (a *app) mirrorIn(dir string, c *daemonConfig, r *repositoryConfig) (*gitrepo.Repo, error) {
 	bundle, err := a.bundleFile(c, cmp.Or(c.maxFetchBytes, 1<<30))
 	if err != nil {
 		return nil, err
 	}
-	auth := c.Repository.Auth
-	repo, err := gitrepo.OpenMirror(gitrepo.Config{URL: c.Repository.URL, Branch: c.Repository.Branch, Dir: dir, Bundle: bundle,
-		Auth:   gitrepo.Auth{SSHKeyFile: auth.SSHKeyFile, SSHKnownHostsFile: auth.KnownHostsFile, Username: auth.Username, PasswordFile: auth.PasswordFile},
+	return gitrepo.OpenMirror(gitrepo.Config{URL: r.URL, Branch: r.Branch, Dir: dir, Bundle: bundle, Auth: r.Auth.login(),
 		Limits: gitrepo.Limits{MaxFetchBytes: c.maxFetchBytes}})
-	if err != nil {
-		return nil, configErrorf("repository: %v", err)
-	}
-	return repo, nil
+}
+
+func (a gitAuth) login() gitrepo.Auth {
+	return gitrepo.Auth{SSHKeyFile: a.SSHKeyFile, SSHKnownHostsFile: a.KnownHostsFile, Username: a.Username, PasswordFile: a.PasswordFile}
 }
 
 // openForges makes the clients of forges. Nothing is asked yet.
-func openForges(c *daemonConfig) (map[string]reconcile.Forge, error) {
+func openForges(r *repositoryConfig) (map[string]reconcile.Forge, error) {
 	forges := map[string]reconcile.Forge{}
-	for name, f := range c.Repository.Forges {
+	for name, f := range r.Forges {
 		client, err := forge.NewGitHub(forge.Config{URL: f.URL, Repository: f.Repository, TokenFile: f.TokenFile})
 		if err != nil {
 			return nil, configErrorf("forge %s: %v", name, err)

@@ -14,10 +14,13 @@ func (c *cli) bundleFlag(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("bundle")
 }
 
-// load reads the configuration and notes where commits come from.
+// load reads the configuration, and notes which repository is meant and where commits come from.
 func (c *cli) load() (*daemonConfig, error) {
 	cfg, err := loadConfig(c.config)
 	if err != nil {
+		return nil, err
+	}
+	if err := cfg.only(c.repository); err != nil {
 		return nil, err
 	}
 	if cfg.bundle = c.bundle; c.bundle != "" && c.bundle != "-" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -23,26 +23,9 @@ import (
 // daemonConfig is reconciler.yaml. Its shape and bounds are #Daemon in schemas/cue/daemon.cue; here are
 // only the names. Paths are absolute once it is loaded.
 type daemonConfig struct {
-	Repository struct {
-		Name         string       `json:"name"`
-		URL          string       `json:"url"`
-		Branch       string       `json:"branch"`
-		Introduction lcm.Revision `json:"introduction"`
-		Tenants      []string     `json:"tenants"`
-		Auth         struct {
-			SSHKeyFile     string `json:"sshKeyFile"`
-			KnownHostsFile string `json:"knownHostsFile"`
-			Username       string `json:"username"`
-			PasswordFile   string `json:"passwordFile"`
-		} `json:"auth"`
-		Forges      map[string]forgeConfig `json:"forges"`
-		MaxFetchAge string                 `json:"maxFetchAge"`
-		Heartbeat   struct {
-			MaxAge string   `json:"maxAge"`
-			By     []string `json:"by"`
-		} `json:"heartbeat"`
-	} `json:"repository"`
-	Key struct {
+	Repository   *repositoryConfig  `json:"repository"` // or, in its place:
+	Repositories []repositoryConfig `json:"repositories"`
+	Key          struct {
 		File string `json:"file"`
 	} `json:"key"`
 	Schedule      string `json:"schedule"`
@@ -66,15 +49,7 @@ type daemonConfig struct {
 
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
-	freshness     reconcile.Freshness
 	bundle        string // from the command line: a file that stands for the server; "-": standard input
-}
-
-type forgeConfig struct {
-	Type       string `json:"type"`
-	Repository string `json:"repository"`
-	URL        string `json:"url"`
-	TokenFile  string `json:"tokenFile"`
 }
 
 type targetConfig struct {
@@ -121,32 +96,44 @@ func (e configError) Error() string { return e.text }
 
 func configErrorf(format string, args ...any) error { return configError{fmt.Sprintf(format, args...)} }
 
-// loadConfig reads and checks reconciler.yaml. What is wrong with it is told with line and column.
+// loadConfig reads and checks reconciler.yaml. All that is wrong with it is told, with line and column.
 func loadConfig(file string) (*daemonConfig, error) {
+	c, findings, err := readConfig(file)
+	if err == nil && len(findings) > 0 {
+		err = configFindings(findings)
+	}
+	return c, err
+}
+
+// readConfig returns either the configuration or what is wrong with it.
+func readConfig(file string) (*daemonConfig, []diag.Finding, error) {
 	data, err := readFile(file)
 	if err != nil {
-		return nil, configErrorf("reading the configuration: %v", err)
+		return nil, nil, configErrorf("reading the configuration: %v", err)
 	}
 	doc, findings := strictyaml.Parse(file, data)
 	if doc == nil {
-		return nil, configFindings(findings)
+		return nil, findings, nil
 	}
 	s, findings := schema.New(nil)
 	if s == nil {
-		return nil, configFindings(findings)
+		return nil, findings, nil
 	}
 	if findings = check.Violations(doc, s.CheckSettings("Daemon", doc.Map())); len(findings) > 0 {
-		return nil, configFindings(findings)
+		return nil, findings, nil
 	}
 	j, err := json.Marshal(doc.Value)
 	if err != nil {
-		return nil, configErrorf("%s: %v", file, err)
+		return nil, nil, configErrorf("%s: %v", file, err)
 	}
 	c := &daemonConfig{Schedule: "@every 30s", DriftSchedule: "@every 10m"}
 	if err := json.Unmarshal(j, c); err != nil {
-		return nil, configErrorf("%s: %v", file, err)
+		return nil, nil, configErrorf("%s: %v", file, err)
 	}
-	return c, c.complete(filepath.Dir(file))
+	if err := c.complete(filepath.Dir(file)); err != nil {
+		return nil, placed(doc, err), nil
+	}
+	return c, nil, nil
 }
 
 // maxConfig bounds what is read of a configuration file, in bytes.
@@ -170,63 +157,28 @@ func configFindings(fs []diag.Finding) error {
 	return configError{b.String()}
 }
 
-// complete makes paths absolute, fills in defaults and reads what the schema leaves as text.
-func (c *daemonConfig) complete(dir string) (err error) {
-	for _, p := range []*string{&c.Key.File, &c.State.Path, &c.Secrets.Age.IdentityFile,
-		&c.Repository.Auth.SSHKeyFile, &c.Repository.Auth.KnownHostsFile, &c.Repository.Auth.PasswordFile} {
+// complete makes paths absolute, fills in defaults and reads what the schema leaves as text. It tells all that is wrong.
+func (c *daemonConfig) complete(dir string) error {
+	for _, p := range []*string{&c.Key.File, &c.State.Path, &c.Secrets.Age.IdentityFile} {
 		*p = absolute(dir, *p)
-	}
-	if !strings.Contains(c.Repository.URL, ":") {
-		c.Repository.URL = absolute(dir, c.Repository.URL)
 	}
 	if c.Key.File == "" {
 		c.Key.File = filepath.Join(filepath.Dir(c.State.Path), "lcm.key")
 	}
-	if c.Repository.Auth.Username, err = expand(c.Repository.Auth.Username); err != nil {
-		return err
-	}
-	for name, f := range c.Repository.Forges {
-		f.TokenFile = absolute(dir, f.TokenFile)
-		c.Repository.Forges[name] = f
-	}
+	errs := []error{c.completeRepositories(dir)}
 	for name, t := range c.Targets {
-		if err := t.complete(dir); err != nil {
-			return configErrorf("target %s: %v", name, err)
-		}
+		errs = append(errs, below(t.complete(dir), "targets", name))
 		c.Targets[name] = t
 	}
 	for setting, schedule := range map[string]string{"schedule": c.Schedule, "driftSchedule": c.DriftSchedule} {
 		if err := reconcile.CheckSchedule(schedule); err != nil {
-			return configErrorf("%s %q: %v", setting, schedule, err)
+			errs = append(errs, wrong(setting, "%q is no schedule: %v", schedule, err))
 		}
 	}
-	if err := c.ages(); err != nil {
-		return err
-	}
-	return c.limits()
+	return errors.Join(append(errs, below(c.limits(), "limits"))...)
 }
 
-// ages reads what says when the repository counts as stale.
-func (c *daemonConfig) ages() (err error) {
-	c.freshness = reconcile.Freshness{Schedule: c.Schedule, HeartbeatBy: c.Repository.Heartbeat.By}
-	for _, age := range []struct {
-		setting, text string
-		to            *time.Duration
-	}{
-		{"maxFetchAge", c.Repository.MaxFetchAge, &c.freshness.MaxFetchAge},
-		{"heartbeat.maxAge", c.Repository.Heartbeat.MaxAge, &c.freshness.MaxHeartbeatAge},
-	} {
-		if age.text == "" {
-			continue
-		}
-		if *age.to, err = lcm.ParseDuration(age.text); err != nil {
-			return configErrorf("repository.%s: %v", age.setting, err)
-		}
-	}
-	return nil
-}
-
-func (t *targetConfig) complete(dir string) (err error) {
+func (t *targetConfig) complete(dir string) error {
 	paths := []*string{&t.Path, &t.CACertFile, &t.Auth.Token.File, &t.Auth.AppRole.SecretIDFile, &t.Auth.Kubernetes.TokenFile, &t.Auth.JWT.TokenFile, &t.Login.Password.File, &t.Sentinel.Login.Password.File}
 	if t.TLS != nil {
 		paths = append(paths, &t.TLS.CACertFile, &t.TLS.ClientCertFile, &t.TLS.ClientKeyFile)
@@ -240,24 +192,21 @@ func (t *targetConfig) complete(dir string) (err error) {
 			t.MaxClassification = lcm.Internal
 		}
 	}
-	for _, credential := range []*string{&t.Auth.AppRole.RoleID, &t.Login.Username, &t.Sentinel.Login.Username} {
-		if *credential, err = expand(*credential); err != nil {
-			return err
-		}
-	}
-	return t.completeDrift()
+	return errors.Join(expandIn(&t.Auth.AppRole.RoleID, "auth", "approle", "roleId"), expandIn(&t.Login.Username, "login", "username"),
+		expandIn(&t.Sentinel.Login.Username, "sentinel", "login", "username"), t.completeDrift())
 }
 
 // completeDrift reads the patterns of addresses at which drift does not matter.
 func (t *targetConfig) completeDrift() error {
-	for _, text := range t.IgnoreDrift {
+	var errs []error
+	for i, text := range t.IgnoreDrift {
 		p, err := lcm.ParsePattern(text)
 		if err != nil {
-			return fmt.Errorf("ignoreDrift: %w", err)
+			errs = append(errs, below(err, "ignoreDrift", strconv.Itoa(i)))
 		}
 		t.ignoreDrift = append(t.ignoreDrift, p)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // adopt reads what the schema leaves as a truth value or a word.
@@ -271,12 +220,7 @@ func (t *targetConfig) adopt() plan.Adopt {
 	return plan.AdoptNone
 }
 
-// mirror is the daemon's own copy of the repository, beside the state.
-func (c *daemonConfig) mirror() string { return c.beside("mirror-" + c.Repository.Name + ".git") }
-
-// receipt is the file that says what was accepted.
-func (c *daemonConfig) receipt() string { return c.beside("receipt-" + c.Repository.Name + ".json") }
-
+// beside is where the daemon keeps what is its own.
 func (c *daemonConfig) beside(name string) string {
 	return filepath.Join(filepath.Dir(c.State.Path), name)
 }
@@ -309,27 +253,34 @@ func expand(s string) (string, error) {
 		return v
 	})
 	if missing != "" {
-		return "", configErrorf("%s stands in the configuration, and the environment has no such variable", missing)
+		return "", fmt.Errorf("%s stands here, and the environment has no such variable: set it, or write the credential itself", missing)
 	}
 	return out, nil
 }
 
+// expandIn expands a credential in its place.
+func expandIn(credential *string, setting ...string) (err error) {
+	*credential, err = expand(*credential)
+	return below(err, setting...)
+}
+
 func (c *daemonConfig) limits() (err error) {
-	c.maxDeletes, err = reconcile.ParseShare("10%")
-	if d := c.Limits.MaxDeletes; d != nil && err == nil {
-		text := fmt.Sprint(d)
-		if n, ok := d.(float64); ok {
-			text = strconv.FormatFloat(n, 'f', -1, 64) // never 1e+06
-		}
-		c.maxDeletes, err = reconcile.ParseShare(text)
+	text := "10%"
+	switch d := c.Limits.MaxDeletes.(type) {
+	case nil:
+	case float64:
+		text = strconv.FormatFloat(d, 'f', -1, 64) // never 1e+06
+	default:
+		text = fmt.Sprint(d)
 	}
-	if err == nil && c.Limits.MaxFetchBytes != "" {
-		c.maxFetchBytes, err = parseSize(c.Limits.MaxFetchBytes)
+	if c.maxDeletes, err = reconcile.ParseShare(text); err != nil {
+		err = below(err, "maxDeletes")
 	}
-	if err != nil {
-		return configErrorf("limits: %v", err)
+	if c.Limits.MaxFetchBytes != "" {
+		size, sizeErr := parseSize(c.Limits.MaxFetchBytes)
+		c.maxFetchBytes, err = size, errors.Join(err, below(sizeErr, "maxFetchBytes"))
 	}
-	return nil
+	return err
 }
 
 func parseSize(s string) (int64, error) {

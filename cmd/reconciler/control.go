@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,7 @@ import (
 // operator asks itself, over a socket beside the state that only its own user may use.
 
 // control is where a daemon is asked.
-func (c *daemonConfig) control() string { return c.beside("control-" + c.Repository.Name + ".sock") }
+func (c *daemonConfig) control() string { return c.beside("control.sock") }
 
 // answer is what a command prints, and how it ends.
 type answer struct {
@@ -91,15 +92,21 @@ func (a *app) answerPlan(w http.ResponseWriter, r *http.Request) {
 			err = configErrorf("%q is no whole commit id", rev)
 		}
 	}
-	if err == nil {
-		err = c.passOf(r.Context(), a, o)
+	repositories, unknown := a.chosen(r.FormValue("repository"))
+	if err = cmp.Or(err, unknown); err == nil {
+		err = c.passes(r.Context(), repositories, o)
 	}
 	code := c.end(err)
 	writeAnswer(w, answer{code, out.String(), errs.String()})
 }
 
-func (a *app) answerStatus(w http.ResponseWriter, _ *http.Request) {
-	s, err := a.Status()
+func (a *app) answerStatus(w http.ResponseWriter, r *http.Request) {
+	served, err := a.named(r.FormValue("repository"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	s, err := served.Status()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -150,7 +157,7 @@ func askDaemon(ctx context.Context, c *daemonConfig, method, what string, form u
 // planOfDaemon has the running daemon make the plan; errNoDaemon if there is none.
 func (c *cli) planOfDaemon(ctx context.Context, cfg *daemonConfig, o reconcile.Options) error {
 	return c.asked(ctx, cfg, http.MethodPost, "plan", url.Values{"format": {c.format}, "revision": {string(o.Revision)},
-		"colour": {strconv.FormatBool(c.colour)}, "drift": {strconv.FormatBool(o.Everything)}})
+		"colour": {strconv.FormatBool(c.colour)}, "drift": {strconv.FormatBool(o.Everything)}, "repository": {c.repository}})
 }
 
 // asked has the running daemon do what a command does, and ends as it does.

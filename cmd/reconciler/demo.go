@@ -184,7 +184,7 @@ func (d *demo) revert() error {
 // pass makes one pass, as reconciler once does, prints what it says, and holds the demo to what it tells:
 // the pass must end with this exit code.
 func (d *demo) pass(code int) error {
-	r, err := d.daemon.Pass(d.ctx, reconcile.Options{})
+	r, err := d.daemon.repositories[0].pass(d.ctx, reconcile.Options{})
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (d *demo) value(address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v, _, err := d.daemon.Targets["runtime"].Get(d.ctx, a)
+	v, _, err := d.daemon.targets["runtime"].Get(d.ctx, a)
 	if err != nil || address != demoEndpoint {
 		return string(v), err
 	}

@@ -237,7 +237,11 @@ func (d *demo) writeCommit(principal string, parents []lcm.Revision, files map[s
 
 // moveBack takes the branch back to the last accepted revision.
 func (d *demo) moveBack() error {
-	ratchet, _, err := d.daemon.State.Ratchet()
+	r, err := d.daemon.repositories[0].reconciler()
+	if err != nil {
+		return err
+	}
+	ratchet, _, err := r.State.Ratchet()
 	if err != nil {
 		return err
 	}

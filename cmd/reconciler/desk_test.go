@@ -30,6 +30,12 @@ type desk struct {
 // newDesk makes a desk whose introduction holds the settings, and no documents.
 func newDesk(t *testing.T, settings string) *desk {
 	t.Helper()
+	return newDeskOf(t, settings, "test-config")
+}
+
+// newDeskOf makes a desk of a repository of another name.
+func newDeskOf(t *testing.T, settings, repository string) *desk {
+	t.Helper()
 	d := &desk{t: t, dir: t.TempDir()}
 	repo, err := gitrepo.Init(filepath.Join(d.dir, "origin.git"))
 	d.check(err)
@@ -45,7 +51,7 @@ func newDesk(t *testing.T, settings string) *desk {
 	for name, from := range map[string]string{"lcm.yaml": settings, ".sops.yaml": "testdata/base", ".lcm/trust.yaml": "testdata/base"} {
 		data, err := os.ReadFile(filepath.Join(from, "repo", name))
 		d.check(err)
-		files[name] = d.expand(string(data))
+		files[name] = strings.ReplaceAll(d.expand(string(data)), "test-config", repository)
 	}
 	d.intro = d.commit("alice", files)
 	return d

@@ -34,6 +34,7 @@ func (c *cli) historyCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
 	cmd.Flags().IntVar(&limit, "limit", limit, "how many versions to show; 0 for all")
 	return cmd
@@ -43,17 +44,20 @@ func (c *cli) history(ctx context.Context, address lcm.Address, limit int) (err 
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
-	cfg, err := c.load()
+	cfg, one, err := c.loadOne()
 	if err != nil {
 		return err
 	}
-	form := url.Values{"format": {c.format}, "address": {address.String()}, "limit": {strconv.Itoa(limit)}}
+	form := url.Values{"format": {c.format}, "address": {address.String()}, "limit": {strconv.Itoa(limit)}, "repository": {one.Name}}
 	if err := c.asked(ctx, cfg, http.MethodGet, "history", form); !errors.Is(err, errNoDaemon) {
 		return err
 	}
 	a := &app{}
 	defer func() { err = errors.Join(err, a.close()) }()
-	rc, err := a.openTrust(cfg, true, c.stderr)
+	if err := a.openState(cfg, true, c.stderr); err != nil {
+		return err
+	}
+	rc, err := a.openTrust(cfg, one, true)
 	if err != nil {
 		return err
 	}
@@ -74,13 +78,26 @@ func (c *cli) tellHistory(ctx context.Context, rc reconcile.Config, address lcm.
 	return h.Text(c.stdout, fmt.Sprintf("As recorded when each was accepted; counted from %s.", h.Introduction.Short()))
 }
 
+// historyOf tells the history of an address in a repository of a daemon.
+func (c *cli) historyOf(ctx context.Context, a *app, repository string, address lcm.Address, limit int) error {
+	s, err := a.named(repository)
+	if err != nil {
+		return err
+	}
+	r, err := s.reconciler()
+	if err != nil {
+		return err
+	}
+	return c.tellHistory(ctx, r.Config, address, limit)
+}
+
 func (a *app) answerHistory(w http.ResponseWriter, r *http.Request) {
 	var out, errs bytes.Buffer
 	c := &cli{stdout: &out, stderr: &errs, format: r.FormValue("format")}
 	address, err := lcm.ParseAddress(r.FormValue("address"))
 	limit, limitErr := strconv.Atoi(r.FormValue("limit"))
 	if err = errors.Join(err, limitErr, c.checkFormat()); err == nil {
-		err = c.tellHistory(r.Context(), a.Config, address, max(limit, 0))
+		err = c.historyOf(r.Context(), a, r.FormValue("repository"), address, max(limit, 0))
 	}
 	code := c.end(err)
 	writeAnswer(w, answer{code, out.String(), errs.String()})

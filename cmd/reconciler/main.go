@@ -102,7 +102,8 @@ type cli struct {
 	format         string
 	revision       string
 	bundle         string
-	colour         bool // somebody looks who can see colours
+	repository     string // the name of the one that is meant, of several
+	colour         bool   // somebody looks who can see colours
 }
 
 func (c *cli) root() *cobra.Command {
@@ -161,6 +162,7 @@ func (c *cli) onceCommand() *cobra.Command {
 	}
 	driftFlag(cmd, &o)
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
 	c.bundleFlag(cmd)
 	return cmd
@@ -186,6 +188,7 @@ func (c *cli) planCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
 	c.bundleFlag(cmd)
 	driftFlag(cmd, &o)
@@ -224,27 +227,40 @@ func (c *cli) pass(ctx context.Context, o reconcile.Options) error {
 }
 
 func (c *cli) passWith(ctx context.Context, cfg *daemonConfig, o reconcile.Options) (err error) {
+	if c.bundle != "" {
+		if _, err := cfg.one(); err != nil {
+			return err
+		}
+	}
 	a, err := open(ctx, cfg, o.DryRun, nil, c.stderr)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	return c.passOf(ctx, a, o)
+	return c.passes(ctx, a.repositories, o)
 }
 
-// passOf makes a pass of a daemon and prints it.
-func (c *cli) passOf(ctx context.Context, a *app, o reconcile.Options) error {
-	report, err := a.Pass(ctx, o)
+// passes makes a pass of each repository and prints it.
+func (c *cli) passes(ctx context.Context, repositories []*served, o reconcile.Options) error {
+	if len(repositories) > 1 {
+		return c.severalPasses(ctx, repositories, o)
+	}
+	report, err := repositories[0].pass(ctx, o)
 	if err != nil {
 		return err
 	}
 	if err := c.print(report, o); err != nil {
 		return err
 	}
-	if code := passCode(report); code != exitDone {
-		return outcome{code}
+	return ended(passCode(report))
+}
+
+// ended is how a pass ended that has been told of.
+func ended(code int) error {
+	if code == exitDone {
+		return nil
 	}
-	return nil
+	return outcome{code}
 }
 
 func (c *cli) runCommand() *cobra.Command {
@@ -267,7 +283,7 @@ func (c *cli) daemon(ctx context.Context) (err error) {
 		handler = slog.NewJSONHandler(c.stderr, nil)
 	}
 	log := slog.New(handler)
-	cfg, err := loadConfig(c.config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
@@ -276,7 +292,10 @@ func (c *cli) daemon(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	log.Info("running", "version", version(), "repository", cfg.Repository.Name, "schedule", cfg.Schedule, "driftSchedule", cfg.DriftSchedule)
+	if err := a.any(); err != nil {
+		return err
+	}
+	log.Info("running", "version", version(), "repository", cfg.names(), "schedule", cfg.Schedule, "driftSchedule", cfg.DriftSchedule)
 	err = a.serve(ctx, cfg, log)
 	log.Info("stopped")
 	return err

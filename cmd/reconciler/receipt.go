@@ -31,6 +31,7 @@ func (c *cli) receiptCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
 	cmd.Flags().StringVar(&other, "compare", "", "the file with the other daemon's receipt; - for standard input")
 	_ = cmd.MarkFlagFilename("compare", "json")
@@ -38,11 +39,11 @@ func (c *cli) receiptCommand() *cobra.Command {
 }
 
 func (c *cli) receipt() error {
-	cfg, err := loadConfig(c.config)
+	cfg, one, err := c.loadOne()
 	if err != nil {
 		return err
 	}
-	rc, _, err := ownReceipt(cfg)
+	rc, _, err := ownReceipt(cfg, one)
 	if err != nil {
 		return err
 	}
@@ -52,18 +53,18 @@ func (c *cli) receipt() error {
 var errReceipt = errors.New("the receipt is not this daemon's, or was changed")
 
 // ownReceipt reads this daemon's receipt and checks that it is this daemon's.
-func ownReceipt(c *daemonConfig) (rc reconcile.Receipt, key masterkey.Key, err error) {
-	if !exists(c.receipt()) {
+func ownReceipt(c *daemonConfig, r *repositoryConfig) (rc reconcile.Receipt, key masterkey.Key, err error) {
+	if !exists(r.receipt()) {
 		return rc, key, errors.New("there is no receipt: this daemon has accepted nothing yet, or was never run with this configuration; make a pass first")
 	}
 	if key, err = masterkey.Load(c.Key.File); err != nil {
 		return rc, key, configError{err.Error()}
 	}
-	if rc, err = readReceipt(c.receipt()); err != nil {
+	if rc, err = readReceipt(r.receipt()); err != nil {
 		return rc, key, err
 	}
-	if !rc.MadeWith(key) || rc.Repository != c.Repository.Name || rc.Branch != c.Repository.Branch {
-		return rc, key, fmt.Errorf("%w: %s; make a pass, which writes it anew", errReceipt, c.receipt())
+	if !rc.MadeWith(key) || rc.Repository != r.Name || rc.Branch != r.Branch {
+		return rc, key, fmt.Errorf("%w: %s; make a pass, which writes it anew", errReceipt, r.receipt())
 	}
 	return rc, key, nil
 }
@@ -94,11 +95,11 @@ func (c *cli) compare(ctx context.Context, file string) error {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c.config)
+	cfg, one, err := c.loadOne()
 	if err != nil {
 		return err
 	}
-	ours, key, err := ownReceipt(cfg)
+	ours, key, err := ownReceipt(cfg, one)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (c *cli) compare(ctx context.Context, file string) error {
 			theirs.Branch, theirs.Repository, ours.Branch, ours.Repository)
 	}
 	out := comparison{Schema: "lcm.comparison/v1", Authenticated: theirs.MadeWith(key), Ours: ours, Theirs: theirs}
-	if out.Relation, out.Commits, err = relate(ctx, cfg, ours, theirs); err != nil {
+	if out.Relation, out.Commits, err = relate(ctx, cfg, one, ours, theirs); err != nil {
 		return err
 	}
 	return c.printComparison(out)
@@ -121,8 +122,8 @@ func (c *cli) compare(ctx context.Context, file string) error {
 
 // relate looks into the mirror. What the other one accepted and the mirror does not have, the server must
 // show us now: the receipt was made before.
-func relate(ctx context.Context, cfg *daemonConfig, ours, theirs reconcile.Receipt) (_ reconcile.Relation, n int, err error) {
-	mirror, err := gitrepo.Open(cfg.mirror(), gitrepo.Limits{})
+func relate(ctx context.Context, cfg *daemonConfig, one *repositoryConfig, ours, theirs reconcile.Receipt) (_ reconcile.Relation, n int, err error) {
+	mirror, err := gitrepo.Open(one.mirror(), gitrepo.Limits{})
 	if err != nil {
 		return "", 0, fmt.Errorf("opening the mirror: %w", err)
 	}
@@ -136,7 +137,7 @@ func relate(ctx context.Context, cfg *daemonConfig, ours, theirs reconcile.Recei
 	if err != nil {
 		return "", 0, err
 	}
-	fresh, err := a.mirrorIn(dir, cfg)
+	fresh, err := a.mirrorIn(dir, cfg, one)
 	if err != nil {
 		return "", 0, err
 	}

@@ -25,33 +25,58 @@ func (a *app) serve(ctx context.Context, c *daemonConfig, log *slog.Logger) erro
 	return group.Wait()
 }
 
-// watched makes the passes, and answers those who watch.
+// watched makes the passes, each repository its own, and answers those who watch.
 func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
-	schedule, done := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}, logReport(log)
-	if c.Metrics.Listen == "" {
-		return a.Run(ctx, schedule, done)
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
-	if err != nil {
-		return fmt.Errorf("metrics.listen: %w", err)
-	}
-	log.Info("listening", "for", "metrics", "address", l.Addr().String())
-	watched := health.New(health.Config{Repository: c.Repository.Name, Status: a.Status, Log: log})
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	group.Go(func() error { return watched.Serve(ctx, l) })
-	group.Go(func() error {
-		defer cancel()
-		return a.Run(ctx, schedule, func(r *reconcile.Report, err error) {
-			done(r, err)
-			if err != nil {
-				watched.Passed(reconcile.ResultFailed, 0)
-				return
-			}
-			watched.Passed(r.Result(), r.Took)
-			watched.Drifted(r.Drifted)
+	watch := func(string, *reconcile.Report, error) {}
+	if c.Metrics.Listen != "" {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
+		if err != nil {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
+		log.Info("listening", "for", "metrics", "address", l.Addr().String())
+		watched := a.health(log)
+		group.Go(func() error { return watched.Serve(ctx, l) })
+		watch = func(repository string, r *reconcile.Report, err error) { countPass(watched, repository, r, err) }
+	}
+	schedule := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}
+	for _, s := range a.repositories {
+		tell := logReport(a.logOf(s, log))
+		group.Go(func() error {
+			defer cancel()
+			return s.run(ctx, schedule, func(r *reconcile.Report, err error) {
+				tell(r, err)
+				watch(s.Name, r, err)
+			})
 		})
-	})
+	}
 	return group.Wait()
+}
+
+// logOf is a log in which the repository is named, where there are several.
+func (a *app) logOf(s *served, log *slog.Logger) *slog.Logger {
+	if len(a.repositories) == 1 {
+		return log
+	}
+	return log.With("repository", s.Name)
+}
+
+func (a *app) health(log *slog.Logger) *health.Server {
+	cfg := health.Config{Log: log}
+	for _, s := range a.repositories {
+		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status})
+	}
+	return health.New(cfg)
+}
+
+// countPass counts a pass.
+func countPass(watched *health.Server, repository string, r *reconcile.Report, err error) {
+	if err != nil {
+		watched.Passed(repository, reconcile.ResultFailed, 0)
+		return
+	}
+	watched.Passed(repository, r.Result(), r.Took)
+	watched.Drifted(repository, r.Drifted)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
 	}
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
 	return cmd
 }
@@ -34,11 +36,14 @@ func (c *cli) status(ctx context.Context) error {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c.config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
-	s, err := findStatus(ctx, cfg, c.stderr)
+	if len(cfg.Repositories) > 1 {
+		return c.severalStatuses(ctx, cfg)
+	}
+	s, err := findStatus(ctx, cfg, &cfg.Repositories[0], c.stderr)
 	if err != nil {
 		return err
 	}
@@ -54,20 +59,20 @@ func (c *cli) status(ctx context.Context) error {
 }
 
 // findStatus asks the daemon, which holds the state while it runs, and without one reads the state.
-func findStatus(ctx context.Context, cfg *daemonConfig, stderr io.Writer) (*reconcile.Status, error) {
+func findStatus(ctx context.Context, cfg *daemonConfig, r *repositoryConfig, stderr io.Writer) (*reconcile.Status, error) {
 	var unasked error
 	if at := cfg.Metrics.Listen; at != "" {
-		s, err := health.Ask(ctx, at, cfg.Repository.Name)
+		s, err := health.Ask(ctx, at, r.Name)
 		if err == nil {
 			return s, nil
 		}
 		unasked = fmt.Errorf("asking the daemon: %w", err)
 	}
 	asked := new(reconcile.Status)
-	if err := askDaemon(ctx, cfg, http.MethodGet, "status", nil, asked); err == nil && asked.Schema == reconcile.StatusSchema {
+	if err := askDaemon(ctx, cfg, http.MethodGet, "status", url.Values{"repository": {r.Name}}, asked); err == nil && asked.Schema == reconcile.StatusSchema {
 		return asked, nil
 	}
-	s, err := readStatus(cfg, stderr)
+	s, err := readStatus(cfg, r, stderr)
 	switch {
 	case err == nil:
 		return s, nil
@@ -77,10 +82,13 @@ func findStatus(ctx context.Context, cfg *daemonConfig, stderr io.Writer) (*reco
 	return nil, errors.Join(err, unasked)
 }
 
-func readStatus(cfg *daemonConfig, stderr io.Writer) (s *reconcile.Status, err error) {
+func readStatus(cfg *daemonConfig, r *repositoryConfig, stderr io.Writer) (s *reconcile.Status, err error) {
 	a := &app{}
 	defer func() { err = errors.Join(err, a.close()) }()
-	rc, err := a.openState(cfg, true, stderr)
+	if err := a.openState(cfg, true, stderr); err != nil {
+		return nil, err
+	}
+	rc, err := a.stateOf(r)
 	if err != nil {
 		return nil, err
 	}

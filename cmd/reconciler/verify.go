@@ -32,6 +32,7 @@ func (c *cli) verifyCommand() *cobra.Command {
 		},
 	}
 	c.configFlag(cmd)
+	c.repositoryFlag(cmd)
 	c.bundleFlag(cmd)
 	c.formatFlag(cmd)
 	cmd.Flags().StringVar(&from, "from", "", "begin after this commit, which must be built on the introduction (default: the introduction)")
@@ -43,13 +44,16 @@ func (c *cli) verify(ctx context.Context, from, to lcm.Revision) (err error) {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
-	cfg, err := c.load()
+	cfg, one, err := c.loadOne()
 	if err != nil {
 		return err
 	}
 	a := &app{}
 	defer func() { err = errors.Join(err, a.close()) }()
-	rc, err := a.openTrust(cfg, true, c.stderr)
+	if err := a.openState(cfg, true, c.stderr); err != nil {
+		return err
+	}
+	rc, err := a.openTrust(cfg, one, true)
 	if err != nil {
 		return err
 	}

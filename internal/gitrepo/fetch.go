@@ -48,6 +48,15 @@ const (
 	maxApprovalBytes = 64 << 20
 )
 
+// CheckURL says what is wrong with the address of a repository, or with how we log in there. Nothing is asked.
+func CheckURL(address string, auth Auth) error {
+	s, err := newSource(address, auth, Limits{}.withDefaults())
+	if err != nil {
+		return err
+	}
+	return s.close()
+}
+
 // OpenMirror opens the mirror in cfg.Dir, or makes it. Nothing is fetched yet.
 func OpenMirror(cfg Config) (*Repo, error) {
 	branch, err := branchRef(cfg.Branch)

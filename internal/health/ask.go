@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/reconcile"
@@ -26,7 +27,7 @@ func Ask(ctx context.Context, listen, repository string) (*reconcile.Status, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at+"/status?"+url.Values{"repository": {repository}}.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,7 @@
 //
 //	/health/live    the process serves
 //	/health/ready   what it serves can be relied on: fetched lately, no alarm, the state readable; or why not
-//	/status         lcm.status/v1
+//	/status         lcm.status/v1; of a daemon that serves several repositories lcm.repositories/v1, and ?repository=NAME asks for one
 //	/metrics        Prometheus
 //
 // Nobody logs in here and nothing can be changed. No value of a document is in any answer.
@@ -27,17 +27,29 @@ import (
 
 // Config says what is told. All fields are required but Collectors.
 type Config struct {
-	Repository string                            // its name, in the label of every metric
-	Status     func() (*reconcile.Status, error) // called at any time, from any goroutine
-	Log        *slog.Logger
-	Collectors []prometheus.Collector // metrics of other parts of the daemon; their labels must be bounded
+	Repositories []Repository
+	Log          *slog.Logger
+	Collectors   []prometheus.Collector // metrics of other parts of the daemon; their labels must be bounded
+}
+
+// Repository is one that the daemon serves.
+type Repository struct {
+	Name   string                            // in the label of every metric
+	Status func() (*reconcile.Status, error) // called at any time, from any goroutine
 }
 
 // Server answers those who watch.
 type Server struct {
-	Config
-	passes  *passes
-	handler http.Handler
+	log        *slog.Logger
+	watched    []*watched
+	passes     *passes
+	collectors []prometheus.Collector
+	handler    http.Handler
+}
+
+// watched is a repository and what was last said of it.
+type watched struct {
+	Repository
 
 	mu   sync.Mutex // guards what follows
 	last answer
@@ -52,7 +64,11 @@ type answer struct {
 
 // New returns a server, which listens nowhere yet.
 func New(cfg Config) *Server {
-	s := &Server{Config: cfg, passes: newPasses(cfg.Repository)}
+	s := &Server{log: cfg.Log, passes: newPasses(), collectors: cfg.Collectors}
+	for _, r := range cfg.Repositories {
+		s.watched = append(s.watched, &watched{Repository: r})
+		s.passes.begin(r.Name)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", s.live)
 	mux.HandleFunc("GET /health/ready", s.ready)
@@ -73,7 +89,7 @@ const (
 
 // Serve answers on a listener, and closes it, until ctx ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s.handler, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	server := &http.Server{Handler: s.handler, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
 	stopped := make(chan error, 1)
 	defer context.AfterFunc(ctx, func() {
@@ -92,14 +108,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // now returns the status, at most a second old.
-func (s *Server) now() (*reconcile.Status, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last.at.IsZero() || time.Since(s.last.at) >= remembered {
-		status, err := s.Status()
-		s.last = answer{time.Now(), status, err}
+func (w *watched) now() (*reconcile.Status, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last.at.IsZero() || time.Since(w.last.at) >= remembered {
+		status, err := w.Status()
+		w.last = answer{time.Now(), status, err}
 	}
-	return s.last.status, s.last.err
+	return w.last.status, w.last.err
 }
 
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
@@ -112,20 +128,59 @@ type readiness struct {
 	Reasons []string `json:"reasons"`
 }
 
+// ready is that all repositories are.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	status, err := s.now()
-	switch {
-	case err != nil:
-		s.tell(w, http.StatusServiceUnavailable, readiness{Reasons: []string{"the state cannot be read: " + err.Error()}})
-	case !status.Ready:
-		s.tell(w, http.StatusServiceUnavailable, readiness{Reasons: status.NotReady})
-	default:
-		s.tell(w, http.StatusOK, readiness{Ready: true, Reasons: []string{}})
+	answer := readiness{Ready: true, Reasons: []string{}}
+	for _, r := range s.watched {
+		whose := ""
+		if len(s.watched) > 1 {
+			whose = r.Name + ": "
+		}
+		for _, why := range r.unready() {
+			answer = readiness{false, append(answer.Reasons, whose+why)}
+		}
 	}
+	code := http.StatusOK
+	if !answer.Ready {
+		code = http.StatusServiceUnavailable
+	}
+	s.tell(w, code, answer)
 }
 
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
-	status, err := s.now()
+// unready says why a repository is not ready; nothing if it is.
+func (w *watched) unready() []string {
+	status, err := w.now()
+	switch {
+	case err != nil:
+		return []string{"the state cannot be read: " + err.Error()}
+	case !status.Ready:
+		return status.NotReady
+	}
+	return nil
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("repository")
+	if name == "" && len(s.watched) > 1 {
+		all := reconcile.NewDocuments()
+		for _, r := range s.watched {
+			status, err := r.now()
+			all.Add(r.Name, status, err)
+		}
+		s.tell(w, http.StatusOK, all)
+		return
+	}
+	for _, r := range s.watched {
+		if name == "" || r.Name == name {
+			s.tellOne(w, r)
+			return
+		}
+	}
+	s.tell(w, http.StatusNotFound, failure{"this daemon does not serve such a repository"})
+}
+
+func (s *Server) tellOne(w http.ResponseWriter, r *watched) {
+	status, err := r.now()
 	if err != nil {
 		s.tell(w, http.StatusServiceUnavailable, failure{err.Error()})
 		return
@@ -144,6 +199,6 @@ func (s *Server) tell(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		s.Log.Debug("answering", "error", err) // whoever asked has gone
+		s.log.Debug("answering", "error", err) // whoever asked has gone
 	}
 }

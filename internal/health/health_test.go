@@ -30,7 +30,7 @@ func good() *reconcile.Status {
 
 func newServer(t *testing.T, status func() (*reconcile.Status, error)) *Server {
 	t.Helper()
-	return New(Config{Repository: "acme-config", Status: status, Log: slog.New(slog.DiscardHandler)})
+	return New(Config{Repositories: []Repository{{"acme-config", status}}, Log: slog.New(slog.DiscardHandler)})
 }
 
 // serve answers at an address until the test ends.
@@ -111,8 +111,8 @@ func TestMetrics(t *testing.T) {
 		return nil, errors.New("gone")
 	})
 	at := serve(t, s)
-	s.Passed(reconcile.ResultDone, 20*time.Millisecond)
-	s.Passed(reconcile.ResultFailed, 0)
+	s.Passed("acme-config", reconcile.ResultDone, 20*time.Millisecond)
+	s.Passed("acme-config", reconcile.ResultFailed, 0)
 	_, body := get(t, at, "/metrics")
 	for _, line := range []string{
 		`reconcile_ready{repository="acme-config"} 1`,
@@ -136,12 +136,60 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	status.Store(nil)
-	s.mu.Lock()
-	s.last = answer{} // as if a second had passed
-	s.mu.Unlock()
+	s.watched[0].mu.Lock()
+	s.watched[0].last = answer{} // as if a second had passed
+	s.watched[0].mu.Unlock()
 	code, body := get(t, at, "/metrics")
 	if code != 200 || !strings.Contains(body, `reconcile_ready{repository="acme-config"} 0`) || strings.Contains(body, "reconcile_refused{") {
 		t.Errorf("without a state: %d\n%s", code, body)
+	}
+}
+
+// TestSeveral: one daemon tells of several repositories, and one of which nothing can be told takes no other away.
+func TestSeveral(t *testing.T) {
+	stale := good()
+	stale.Repository, stale.Ready, stale.NotReady = "globex-config", false, []string{"the repository was never fetched"}
+	s := New(Config{Log: slog.New(slog.DiscardHandler), Repositories: []Repository{
+		{"acme-config", func() (*reconcile.Status, error) { return good(), nil }},
+		{"globex-config", func() (*reconcile.Status, error) { return stale, nil }},
+		{"initech-config", func() (*reconcile.Status, error) { return nil, errors.New("tampered") }},
+	}})
+	at := serve(t, s)
+	if code, body := get(t, at, "/health/ready"); code != 503 ||
+		strings.TrimSpace(body) != `{"ready":false,"reasons":["globex-config: the repository was never fetched","initech-config: the state cannot be read: tampered"]}` {
+		t.Error(code, body)
+	}
+	_, body := get(t, at, "/status")
+	var all struct {
+		Schema       string
+		Repositories map[string]reconcile.Status
+		Errors       map[string]string
+	}
+	if err := json.Unmarshal([]byte(body), &all); err != nil || all.Schema != "lcm.repositories/v1" || len(all.Repositories) != 2 ||
+		all.Repositories["globex-config"].Repository != "globex-config" || all.Errors["initech-config"] != "tampered" {
+		t.Error(err, body)
+	}
+	if got, err := Ask(t.Context(), at, "globex-config"); err != nil || got.Repository != "globex-config" {
+		t.Error(got, err)
+	}
+	if _, err := Ask(t.Context(), at, "initech-config"); err == nil || !strings.Contains(err.Error(), "tampered") {
+		t.Error(err)
+	}
+	if _, err := Ask(t.Context(), at, "hooli-config"); err == nil || !strings.Contains(err.Error(), "does not serve such a repository") {
+		t.Error(err)
+	}
+	s.Passed("globex-config", reconcile.ResultRefused, time.Second)
+	_, body = get(t, at, "/metrics")
+	for _, line := range []string{
+		`reconcile_ready{repository="acme-config"} 1`,
+		`reconcile_ready{repository="globex-config"} 0`,
+		`reconcile_ready{repository="initech-config"} 0`,
+		`reconcile_passes_total{repository="acme-config",result="refused"} 0`,
+		`reconcile_passes_total{repository="globex-config",result="refused"} 1`,
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no line %s in\n%s", line, body)
+		}
 	}
 }
 

@@ -14,63 +14,66 @@ import (
 // passes are the metrics that are counted; all others are read from the status when somebody asks.
 type passes struct {
 	total   *prometheus.CounterVec
-	seconds prometheus.Histogram
+	seconds *prometheus.HistogramVec
 	drift   *prometheus.CounterVec
 }
 
-func newPasses(repository string) *passes {
-	labels := prometheus.Labels{"repository": repository}
-	p := &passes{
-		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_passes_total", Help: "Passes, by how they went.", ConstLabels: labels}, []string{"result"}),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "reconcile_pass_duration_seconds", Help: "How long the passes took that could be made.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 3, 11), ConstLabels: labels}),
+func newPasses() *passes {
+	return &passes{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_passes_total", Help: "Passes, by how they went."}, []string{"repository", "result"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "reconcile_pass_duration_seconds", Help: "How long the passes took that could be made.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 3, 11)}, []string{"repository"}),
+		drift: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_drift_total",
+			Help: "Entries that a target was found to hold otherwise than they were put there, each time that a pass found them."}, []string{"repository", "target", "kind"}),
 	}
-	p.drift = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_drift_total",
-		Help: "Entries that a target was found to hold otherwise than they were put there, each time that a pass found them.", ConstLabels: labels}, []string{"target", "kind"})
+}
+
+// begin makes the counters of a repository: one that does not exist yet cannot be alarmed on.
+func (p *passes) begin(repository string) {
 	for _, r := range reconcile.Results() {
-		p.total.WithLabelValues(string(r)) // a counter that does not exist yet cannot be alarmed on
+		p.total.WithLabelValues(repository, string(r))
 	}
-	return p
+	p.seconds.WithLabelValues(repository)
 }
 
 // Passed counts a pass. How long it took does not matter for one that could not be made.
-func (s *Server) Passed(r reconcile.Result, took time.Duration) {
-	s.passes.total.WithLabelValues(string(r)).Inc()
+func (s *Server) Passed(repository string, r reconcile.Result, took time.Duration) {
+	s.passes.total.WithLabelValues(repository, string(r)).Inc()
 	if took > 0 {
-		s.passes.seconds.Observe(took.Seconds())
+		s.passes.seconds.WithLabelValues(repository).Observe(took.Seconds())
 	}
 }
 
 // Drifted counts what a pass found changed in the targets.
-func (s *Server) Drifted(found reconcile.DriftCount) {
+func (s *Server) Drifted(repository string, found reconcile.DriftCount) {
 	for target, kinds := range found {
 		for kind, n := range kinds {
-			s.passes.drift.WithLabelValues(target, string(kind)).Add(float64(n))
+			s.passes.drift.WithLabelValues(repository, target, string(kind)).Add(float64(n))
 		}
 	}
 }
 
 func (s *Server) metrics() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(s.passes.total, s.passes.seconds, s.passes.drift, newGauges(s.Repository, s.now))
+	registry.MustRegister(s.passes.total, s.passes.seconds, s.passes.drift, newGauges(s.watched))
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(s.Collectors...)
+	registry.MustRegister(s.collectors...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
-// gauges reads a status as metrics.
+// gauges reads statuses as metrics.
 type gauges struct {
-	status func() (*reconcile.Status, error)
+	watched []*watched
 
 	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted, failures, down *prometheus.Desc
 }
 
-func newGauges(repository string, status func() (*reconcile.Status, error)) *gauges {
+func newGauges(all []*watched) *gauges {
 	describe := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, prometheus.Labels{"repository": repository})
+		return prometheus.NewDesc(name, help, append([]string{"repository"}, labels...), nil)
 	}
 	return &gauges{
-		status:         status,
+		watched:        all,
 		ready:          describe("reconcile_ready", "1 if /health/ready says so."),
 		fetched:        describe("reconcile_last_fetch_timestamp_seconds", "When the repository was last fetched with success. Missing: never."),
 		fetchAge:       describe("reconcile_last_fetch_age_seconds", "How long ago that was."),
@@ -91,12 +94,19 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect reads the status. While there is none, all that is told is that the daemon is not ready.
+// Collect reads the statuses.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
-	set := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	for _, w := range g.watched {
+		g.collect(ch, w)
 	}
-	s, err := g.status()
+}
+
+// collect reads one status. While there is none, all that is told is that the repository is not ready.
+func (g *gauges) collect(ch chan<- prometheus.Metric, w *watched) {
+	set := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{w.Name}, labels...)...)
+	}
+	s, err := w.now()
 	if err != nil {
 		set(g.ready, 0)
 		return

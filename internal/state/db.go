@@ -32,11 +32,19 @@ type Config struct {
 	Keeper Keeper
 }
 
+// File is the state's file, in which several repositories have their records. It is safe for concurrent use.
+type File struct {
+	path     string
+	readOnly bool
+	bolt     *bolt.DB // nil: empty and read-only
+}
+
 // DB is the state of one repository. It is safe for concurrent use.
 type DB struct {
 	repo []byte
 	key  []byte
 	mark []byte // the key that sums are made with
+	file *File  // to be closed with it; nil: it is shared, or there is none
 
 	keeper   Keeper // nil: the records are in the file
 	folder   string // for the copy of what the Keeper has
@@ -51,55 +59,99 @@ type DB struct {
 	known bool       // sum is what is in the file; else it is summed up anew
 }
 
-// Open opens the state, making it if it is absent.
+// Open opens the state of one repository, making it if it is absent. Nobody else can open the file meanwhile.
 func Open(cfg Config) (*DB, error) {
-	if len(cfg.Key) == 0 || cfg.Repository == "" {
+	if cfg.Keeper != nil {
+		db, err := newDB(cfg.Repository, cfg.Key)
+		if err != nil {
+			return nil, err
+		}
+		db.keeper, db.folder, db.readOnly = cfg.Keeper, cfg.Path, cfg.ReadOnly
+		return db, nil
+	}
+	f, err := OpenFile(cfg.Path, cfg.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	db, err := f.Repository(cfg.Repository, cfg.Key)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	db.file = f
+	return db, nil
+}
+
+func newDB(repository string, key []byte) (*DB, error) {
+	if len(key) == 0 || repository == "" {
 		return nil, errors.New("the state needs a key and the name of its repository")
 	}
-	db := &DB{repo: []byte(cfg.Repository), key: cfg.Key}
+	db := &DB{repo: []byte(repository), key: key}
 	db.mark = (&tx{db: db}).mac("", "sum", nil)
-	if db.readOnly = cfg.ReadOnly; cfg.Keeper != nil {
-		db.keeper, db.folder = cfg.Keeper, cfg.Path
-		return db, nil
-	}
-	switch info, err := os.Stat(cfg.Path); {
+	return db, nil
+}
+
+// OpenFile opens the file, making it if it is absent; with readOnly as Config says.
+func OpenFile(path string, readOnly bool) (*File, error) {
+	f := &File{path: path, readOnly: readOnly}
+	switch info, err := os.Stat(path); {
 	case err == nil && !info.Mode().IsRegular():
-		return nil, fmt.Errorf("opening the state %s: it is not a file", cfg.Path)
-	case cfg.ReadOnly && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0):
-		return db, nil
+		return nil, fmt.Errorf("opening the state %s: it is not a file", path)
+	case readOnly && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0):
+		return f, nil
 	}
-	if !cfg.ReadOnly {
-		if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
+	if !readOnly {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, fmt.Errorf("making the folder of the state: %w", err)
 		}
 	}
 	err := intact(func() (err error) {
-		db.bolt, err = bolt.Open(cfg.Path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: cfg.ReadOnly, FreelistType: bolt.FreelistMapType})
+		f.bolt, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: 2 * time.Second, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType})
 		return err
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("opening the state %s: another process holds it: only one daemon at a time", cfg.Path)
+		return nil, fmt.Errorf("opening the state %s: another process holds it: only one daemon at a time", path)
 	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)), errors.Is(err, ErrTampered):
-		return nil, fmt.Errorf("opening the state %s: %w", cfg.Path, err)
+		return nil, fmt.Errorf("opening the state %s: %w", path, err)
 	case err != nil: // what bbolt itself has to say is of the file's content
-		return nil, fmt.Errorf("opening the state %s: %w: %w", cfg.Path, err, ErrTampered)
+		return nil, fmt.Errorf("opening the state %s: %w: %w", path, err, ErrTampered)
+	}
+	return f, nil
+}
+
+// Repository opens the records of one repository, which are checked. The key authenticates them. A repository is opened once
+// at a time.
+func (f *File) Repository(name string, key []byte) (*DB, error) {
+	db, err := newDB(name, key)
+	if err != nil {
+		return nil, err
+	}
+	if db.bolt, db.readOnly = f.bolt, f.readOnly; db.bolt == nil {
+		return db, nil
 	}
 	if err := intact(db.check); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the state %s: %w", cfg.Path, err), db.bolt.Close())
+		return nil, fmt.Errorf("opening the state %s: %w", f.path, err)
 	}
 	return db, nil
 }
 
-// Close releases the file, or the copy.
-func (db *DB) Close() error {
-	if db.keeper != nil {
-		return db.Drop()
-	}
-	if db.bolt == nil {
+// Close releases the file.
+func (f *File) Close() error {
+	if f.bolt == nil {
 		return nil
 	}
-	return db.bolt.Close()
+	return f.bolt.Close()
+}
+
+// Close releases the file, unless it is shared, or the copy.
+func (db *DB) Close() error {
+	switch {
+	case db.keeper != nil:
+		return db.Drop()
+	case db.file != nil:
+		return db.file.Close()
+	}
+	return nil
 }
 
 // tx is one transaction on the records of one repository.
