@@ -17,6 +17,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
 	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/bolt"
 )
 
@@ -35,7 +36,12 @@ func (r *running) close() error {
 	return errors.Join(errs...)
 }
 
-func (w *world) start() (r *running, err error) {
+func (w *world) start() (*running, error) {
+	return w.startWith(func(t store.Target) store.Target { return t })
+}
+
+// startWith starts a daemon whose targets are put behind something.
+func (w *world) startWith(behind func(store.Target) store.Target) (r *running, err error) {
 	r = &running{}
 	defer func() {
 		if err != nil {
@@ -67,7 +73,7 @@ func (w *world) start() (r *running, err error) {
 			return r, err
 		}
 		r.closers = append(r.closers, b.Close)
-		targets[name] = reconcile.Target{Target: b, MaxClassification: lcm.Restricted}
+		targets[name] = reconcile.Target{Target: behind(b), MaxClassification: lcm.Restricted}
 	}
 	r.Reconciler, err = reconcile.New(reconcile.Config{Repository: repositoryName, Branch: "main", Tenants: []string{"*"}, Introduction: w.introduction,
 		Repo: repo, State: st, Opener: opener, Targets: targets, Key: key})

@@ -38,6 +38,8 @@ func mainCode() int {
 	flag.BoolVar(&b.alone, "alone", false, "leave out the command lines")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write CPU profiles of passes in this process to FILE.cold, FILE.noop and FILE.one")
 	flag.IntVar(&b.commits, "commits", 100_000, "signed commits of the long history; 0: leave it out")
+	flag.IntVar(&b.hooks, "webhooks", 1000, "changed keys that a webhook tells of, for each size")
+	hooked := flag.String("webhook-documents", "1000,10000,100000", "sizes of the repositories that webhooks are measured on")
 	walk := flag.String("walk", "", "verify the long history in this folder, print what it took, and nothing else")
 	flag.Parse()
 	if *walk != "" {
@@ -47,7 +49,7 @@ func mainCode() int {
 		}
 		return 0
 	}
-	if err := b.run(ctx, *sizes, *lint); err != nil {
+	if err := b.run(ctx, *sizes, *lint, *hooked); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		return 1
 	}
@@ -56,12 +58,12 @@ func mainCode() int {
 
 type bench struct {
 	reconciler, linter, tools, dir, profile string
-	steps, rounds, commits                  int
+	steps, rounds, commits, hooks           int
 	alone                                   bool
 	table                                   table
 }
 
-func (b *bench) run(ctx context.Context, sizes, lintSizes string) error {
+func (b *bench) run(ctx context.Context, sizes, lintSizes, hookSizes string) error {
 	dir := b.dir
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "lcm-bench-")
@@ -74,6 +76,9 @@ func (b *bench) run(ctx context.Context, sizes, lintSizes string) error {
 	err := each("documents", sizes, func(n int) error { return b.size(ctx, fmt.Sprintf("%s/%d", dir, n), n) })
 	if err == nil {
 		err = each("lint", lintSizes, func(n int) error { return b.lintAlone(ctx, fmt.Sprintf("%s/lint-%d", dir, n), n) })
+	}
+	if err == nil {
+		err = each("webhook-documents", hookSizes, func(n int) error { return b.webhooks(ctx, fmt.Sprintf("%s/webhooks-%d", dir, n), n) })
 	}
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ var layers = map[string]string{
 	"internal/webhook":          "",
 
 	"bench/compared": "rule schemas/cue",
-	"bench":          "lcm gitrepo trust masterkey sopsfile state store/bolt reconcile schemas/cue",
+	"bench":          "lcm gitrepo trust masterkey sopsfile state store store/bolt reconcile webhook schemas/cue",
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
