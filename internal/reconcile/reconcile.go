@@ -83,6 +83,18 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Repo == nil || cfg.State == nil || len(cfg.Targets) == 0 || cfg.Repository == "" || cfg.Branch == "" || cfg.Introduction == "" {
 		return nil, errors.New("reconcile: incomplete configuration")
 	}
+	cfg = cfg.withDefaults()
+	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), writing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
+	r.packs.Now, r.packs.Kept, r.packs.Program = cfg.Now, cfg.Verdicts, cfg.Program
+	for name, t := range cfg.Targets {
+		r.stores[name], r.unasked[name] = t.Target, errNotYet
+	}
+	r.edition = edition(cfg)
+	r.loop = newLoop(r.Pass)
+	return r, nil
+}
+
+func (cfg Config) withDefaults() Config {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -92,14 +104,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if cfg.Tracer == nil {
 		cfg.Tracer = noop.Tracer{}
 	}
-	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), writing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
-	r.packs.Now, r.packs.Kept, r.packs.Program = cfg.Now, cfg.Verdicts, cfg.Program
-	for name, t := range cfg.Targets {
-		r.stores[name], r.unasked[name] = t.Target, errNotYet
-	}
-	r.edition = edition(cfg)
-	r.loop = newLoop(r.Pass)
-	return r, nil
+	return cfg
 }
 
 // Options say what kind of pass it is. The zero value is the regular one.

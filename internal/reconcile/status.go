@@ -103,7 +103,7 @@ func ReadStatus(cfg Config) (*Status, error) {
 	if cfg.State == nil || cfg.Now == nil {
 		return nil, errors.New("reconcile: incomplete configuration")
 	}
-	return (&Reconciler{Config: cfg}).Status()
+	return (&Reconciler{Config: cfg.withDefaults()}).Status()
 }
 
 // Status returns where the repository stands. It may be called while passes run.

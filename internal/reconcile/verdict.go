@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -24,13 +23,7 @@ type Verdict struct {
 // branch's head, unless they say otherwise. It needs no targets and changes nothing, but fetches. A
 // refusal is a verdict; an error means that nothing could be judged.
 func Verdicts(ctx context.Context, cfg Config, from, to lcm.Revision) ([]Verdict, error) {
-	if cfg.Now == nil {
-		return nil, errors.New("reconcile: incomplete configuration")
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	r := &Reconciler{Config: cfg}
+	r := &Reconciler{Config: cfg.withDefaults()}
 	head, err := r.fetch(ctx, Options{Revision: to})
 	if err != nil {
 		return nil, err
