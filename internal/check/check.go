@@ -38,6 +38,10 @@ type Packs struct {
 	Kept    *kept.Values // where verdicts are kept between runs; nil: nowhere
 	Program string       // names the program that judges, for what is kept: another may judge otherwise
 
+	// Evaluated is called, from any goroutine, with how long the policies took for one document, and whether they denied
+	// it; nil: nobody wants to know.
+	Evaluated func(took time.Duration, denied bool)
+
 	mu       sync.Mutex
 	sum      string
 	schema   *schema.Schema
@@ -51,11 +55,13 @@ type Rules struct {
 	schema *schema.Schema
 	policy *policy.Policy
 	ownCUE bool // the repository has constraints of its own
-	except leak.Exceptions
-	clock  func() time.Time
-	seals  *tree.SealRules
-	before *tree.Tree // what the linter compares with; nil: nothing
-	past   Past       // and what was before that; nil: not known
+	// evaluated is Packs.Evaluated.
+	evaluated func(time.Duration, bool)
+	except    leak.Exceptions
+	clock     func() time.Time
+	seals     *tree.SealRules
+	before    *tree.Tree // what the linter compares with; nil: nothing
+	past      Past       // and what was before that; nil: not known
 
 	mu         sync.Mutex
 	known, old map[string][]diag.Finding // what was found in a file, whatever the environment
@@ -112,7 +118,7 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 	if p.Now != nil {
 		today = p.Now().UTC().Format(time.DateOnly)
 	}
-	return &Rules{tree: t, today: today, seals: t.SealRules(), schema: p.schema, policy: p.policy, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
+	return &Rules{tree: t, today: today, seals: t.SealRules(), schema: p.schema, policy: p.policy, evaluated: p.Evaluated, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -175,7 +176,11 @@ func (r *Rules) policies(ctx context.Context, e *tree.Entry, facts facts, known 
 			return []diag.Finding{diag.Errorf(e.Position(), "policy/change", "%s", unknownChange)}
 		}
 	}
+	began := time.Now()
 	verdicts, err := r.policy.Evaluate(ctx, in)
+	if r.evaluated != nil {
+		r.evaluated(time.Since(began), err != nil || slices.ContainsFunc(verdicts, func(v policy.Verdict) bool { return v.Severity == diag.Error }))
+	}
 	if wrong := new(policy.OutputError); errors.As(err, &wrong) {
 		return []diag.Finding{diag.Errorf(wrong.Position, "policy/output", "%s", wrong.Message)}
 	}

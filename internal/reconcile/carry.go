@@ -212,6 +212,7 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *laps
 	}
 	report.add(chunk, plans, results)
 	err = r.State.End(outcomes, r.Now())
+	r.active.wrote(outcomes)
 	if l.outcome.took(began, err == nil); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
 	}

@@ -40,15 +40,18 @@ type Config struct {
 	Forges       map[string]Forge // by their names in the trust policy; nil: no forge is asked for reviews
 	Key          masterkey.Key
 	Freshness    Freshness
-	Windows      []Window         // outside of which changes wait; nil: at any time
-	MaxDeletes   Share            // the daemon's ceiling; the zero value allows only the ten that always pass
-	Receipt      string           // a file that always holds the receipt of what was accepted; "": none
-	Verdicts     *kept.Values     // where what was judged good is kept, by content; nil: nowhere
-	Program      string           // names the program that judges, for what is kept
-	Log          *slog.Logger     // nil: no log
-	Tracer       trace.Tracer     // nil: passes are not traced
-	Events       func(Event)      // called with each, in order; it must not wait for anybody. nil: nobody listens
-	Now          func() time.Time // nil: time.Now
+	Windows      []Window           // outside of which changes wait; nil: at any time
+	MaxDeletes   Share              // the daemon's ceiling; the zero value allows only the ten that always pass
+	Receipt      string             // a file that always holds the receipt of what was accepted; "": none
+	Verdicts     *kept.Values       // where what was judged good is kept, by content; nil: nowhere
+	Program      string             // names the program that judges, for what is kept
+	Log          *slog.Logger       // nil: no log
+	Tracer       trace.Tracer       // nil: passes are not traced
+	Events       func(Event)        // called with each, in order; it must not wait for anybody. nil: nobody listens
+	Seen         func(lcm.Revision) // called with a head that the branch did not have before; it must not wait for anybody. nil: nobody listens
+	// Evaluated is called, from any goroutine, with how long the policies took for one document, and whether they denied it. nil: nobody listens.
+	Evaluated func(took time.Duration, denied bool)
+	Now       func() time.Time // nil: time.Now
 }
 
 // Target is a destination with what it may be given.
@@ -76,6 +79,7 @@ type Reconciler struct {
 	unasked     map[string]error // the targets whose marks were not yet compared with the state, and why not
 	loop        *loop
 	before      *standing // the last that events told of
+	active      active
 }
 
 // New returns a reconciler.
@@ -85,7 +89,7 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	cfg = cfg.withDefaults()
 	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), writing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
-	r.packs.Now, r.packs.Kept, r.packs.Program = cfg.Now, cfg.Verdicts, cfg.Program
+	r.packs.Now, r.packs.Kept, r.packs.Program, r.packs.Evaluated = cfg.Now, cfg.Verdicts, cfg.Program, cfg.Evaluated
 	for name, t := range cfg.Targets {
 		r.stores[name], r.unasked[name] = t.Target, errNotYet
 	}
@@ -264,6 +268,9 @@ func (r *Reconciler) verify(ctx context.Context, head lcm.Revision, o Options, r
 	}
 	if ok && (ratchet.Branch != r.Branch) {
 		return trust.Verified{}, fmt.Errorf("the state is of branch %q, the configuration says %q: a branch is not changed underway", ratchet.Branch, r.Branch)
+	}
+	if err := r.noticed(head, o); err != nil {
+		return trust.Verified{}, err
 	}
 	if !ok {
 		if report.Refusal, err = r.lost(ctx, head); err != nil || report.Refusal != nil {

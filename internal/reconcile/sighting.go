@@ -84,6 +84,18 @@ func (r *Reconciler) sighting() (state.Sighting, error) {
 	return s, nil
 }
 
+// noticed tells of a head that the branch did not have when it was last looked at.
+func (r *Reconciler) noticed(head lcm.Revision, o Options) error {
+	if r.Seen == nil || o.DryRun {
+		return nil
+	}
+	last, err := r.sighting()
+	if err == nil && last.Head != head {
+		r.Seen(head)
+	}
+	return err
+}
+
 // remember keeps a sighting, and records it if it is news.
 func (r *Reconciler) remember(s state.Sighting) error {
 	r.seen.mu.Lock()

@@ -104,6 +104,39 @@ func (db *DB) Dependents(s lcm.Service) ([]lcm.Namespace, error) {
 	return out, err
 }
 
+// Size is how many entries there are, each counted once however many targets have it.
+func (inv Inventory) Size() int {
+	keys := map[string]bool{}
+	for _, owned := range inv {
+		for key := range owned {
+			keys[key] = true
+		}
+	}
+	return len(keys)
+}
+
+// Sizes returns how many entries each namespace has.
+func (db *DB) Sizes() (map[lcm.Namespace]int, error) {
+	out := map[lcm.Namespace]int{}
+	err := db.view(func(t *tx) error {
+		return each(t, bucketInventory, "", func(key string, raw []byte) error {
+			ns, err := lcm.ParseNamespace(key)
+			if err != nil {
+				return err
+			}
+			var inv Inventory
+			if err := t.open(bucketInventory, key, raw, &inv); err != nil {
+				return err
+			}
+			if n := inv.Size(); n > 0 {
+				out[ns] = n
+			}
+			return nil
+		})
+	})
+	return out, err
+}
+
 // Inventory returns what was put into the targets under ns, and the intent that was not ended, if any.
 func (db *DB) Inventory(ns lcm.Namespace) (inv Inventory, open *Intent, err error) {
 	err = db.view(func(t *tx) error {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -19,6 +20,7 @@ type client struct {
 	http    *http.Client
 	login   login
 	timeout time.Duration
+	observe func(operation string, took time.Duration)
 }
 
 func newClient(c Config) (*client, error) {
@@ -45,7 +47,7 @@ func newClient(c Config) (*client, error) {
 	if c.Namespace != "" {
 		a.SetNamespace(c.Namespace)
 	}
-	return &client{api: a, http: httpClient, login: login{static: c.Token, file: c.TokenFile, method: c.method()}, timeout: c.Timeout}, nil
+	return &client{api: a, http: httpClient, login: login{static: c.Token, file: c.TokenFile, method: c.method()}, timeout: c.Timeout, observe: c.Observe}, nil
 }
 
 func (c *client) close() {
@@ -59,6 +61,21 @@ type request struct {
 	path   string // below /v1/
 	query  url.Values
 	body   any // sent as JSON; nil: none
+}
+
+// operation is what a request is, as metrics tell it.
+func (r request) operation() string {
+	switch {
+	case strings.HasPrefix(r.path, "auth/"):
+		return "login"
+	case r.query.Has("list"):
+		return "list"
+	case r.method == http.MethodGet:
+		return "read"
+	case r.method == http.MethodDelete:
+		return "delete"
+	}
+	return "write"
 }
 
 const maxTries = 3
@@ -143,6 +160,9 @@ func (c *client) send(ctx context.Context, token string, r request, data any) er
 
 // exchange sends one request and decodes its answer. An answer that nobody waits for may be empty.
 func (c *client) exchange(ctx context.Context, token string, r request, answer any) error {
+	if c.observe != nil {
+		defer func(began time.Time) { c.observe(r.operation(), time.Since(began)) }(time.Now())
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := c.newRequest(token, r)

@@ -37,6 +37,10 @@ type Config struct {
 	Timeout          time.Duration // of one request; 0: 30 s
 	MaxResponseBytes int64         // of one answer; 0: 16 MiB
 	Concurrency      int           // requests at a time for one call; 0: 8
+
+	// Observe is called, from any goroutine, after each request, with what it was (read, list, write, delete or login)
+	// and how long it took until all of the answer was there, or none came; nil: nobody wants to know.
+	Observe func(operation string, took time.Duration)
 }
 
 // AppRole is a login by role id and secret id. A token that runs out is renewed or fetched anew.
