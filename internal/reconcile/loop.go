@@ -125,7 +125,7 @@ func (l *loop) run(ctx context.Context, s Schedule, done func(*Report, error)) e
 			return nil
 		}
 		done(report, err)
-		due := l.end(t, begun, o, err)
+		due := l.end(t, begun, o, report, err)
 		if !l.wait(ctx, time.Until(due)) {
 			return nil
 		}
@@ -149,8 +149,8 @@ func (l *loop) begin(drift bool) (Options, []chan<- made) {
 	return o, waiting
 }
 
-// end notes how a pass went, and says when the next is due.
-func (l *loop) end(t *timetable, begun time.Time, o Options, err error) time.Time {
+// end notes how a pass went, and says when the next is due: at the latest when something that waits has waited enough.
+func (l *loop) end(t *timetable, begun time.Time, o Options, report *Report, err error) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failures++; !errors.Is(err, errFetch) {
@@ -160,6 +160,9 @@ func (l *loop) end(t *timetable, begun time.Time, o Options, err error) time.Tim
 		t.searched(begun)
 	}
 	l.next = t.next(begun, l.failures)
+	if report != nil && !report.resumes.IsZero() && report.resumes.Before(l.next) {
+		l.next = report.resumes
+	}
 	return l.next
 }
 

@@ -20,6 +20,7 @@ type passes struct {
 	mu      sync.Mutex
 	took    time.Duration // each of them
 	err     error
+	resumes time.Duration // after the end of each, something need not wait any more; 0: nothing waits
 	running int
 	begun   []time.Duration // since the first
 	options []Options
@@ -48,7 +49,11 @@ func (p *passes) pass(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Report{Worked: n}, nil
+	report := &Report{Worked: n}
+	if p.resumes > 0 {
+		report.resumes = time.Now().Add(p.resumes)
+	}
+	return report, nil
 }
 
 func (p *passes) set(f func()) {

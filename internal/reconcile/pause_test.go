@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/state"
 )
 
@@ -231,4 +232,60 @@ func TestSuspendDuringPass(t *testing.T) {
 	w.check(<-suspended)
 	w.waits(<-passed, "acme/shop/chat/development 1 ** stop; acme/shop/chat/production 1 ** stop")
 	w.serves("1", "1")
+}
+
+// When something need not wait any more, a pass is made by itself, however rarely the schedule has one.
+func TestPassAtTheEndOfSuspension(t *testing.T) {
+	p := &passes{resumes: 10 * time.Minute}
+	looping(t, p, Schedule{Passes: "@every 24h"}, func(t *testing.T, l *loop) {
+		time.Sleep(9 * time.Minute)
+		if n := p.made(); n != 1 {
+			t.Errorf("%d passes", n)
+		}
+		p.set(func() { p.resumes = 0 })
+		time.Sleep(61 * time.Second)
+		if n := p.made(); n != 2 {
+			t.Errorf("%d passes at the end of the suspension", n)
+		}
+		time.Sleep(time.Hour)
+		if n := p.made(); n != 2 {
+			t.Errorf("%d passes, and nothing waits", n)
+		}
+	})
+}
+
+// A status tells of each namespace how it stands, and counts them all.
+func TestStatusOf(t *testing.T) {
+	files := both("1")
+	files["namespaces/acme/shop/bot/production/greeting.yaml"] = config("1")
+	files["namespaces/acme/shop/bot/production/other.yaml"] = config("1")
+	w := newWorld(t, files)
+	w.pass(Options{})
+	w.suspend("*/*/*/production")
+	w.commit("two", both("2"))
+	w.pass(Options{})
+	s, err := w.r.StatusOf(Which{})
+	w.check(err)
+	if len(s.Namespaces) != 1 || len(s.Suspensions) != 1 || len(s.Waiting) != 1 || s.Waiting[0].Pause == nil || s.Waiting[0].Pause.By != "root" {
+		t.Fatalf("%+v", s)
+	}
+	n := s.Namespaces[0]
+	if n.Namespace.String() != "acme/shop/chat/production" || n.State != StandingWaiting || n.Revision != w.intro || n.Behind != w.head || n.Entries != 1 || n.Changes != 1 || !n.Since.Equal(w.now) || n.Pause.Reason != "audit" {
+		t.Errorf("%+v", n)
+	}
+	if got := fmt.Sprint(s.Counts); got != "map[current:1 suspended:1 waiting:1]" {
+		t.Error(got)
+	}
+	s, err = ReadStatusOf(w.r.Config, Which{Pattern: []lcm.Pattern{lcm.MustPattern("acme/shop/bot/*")}})
+	w.check(err)
+	if len(s.Namespaces) != 1 || s.Namespaces[0].State != StandingSuspended || s.Namespaces[0].Entries != 2 {
+		t.Errorf("%+v", s.Namespaces)
+	}
+	w.commit("wrong", map[string]string{development: "x"})
+	w.pass(Options{})
+	s, err = w.r.StatusOf(Which{All: true})
+	w.check(err)
+	if got := fmt.Sprint(s.Counts); got != "map[held:1 suspended:1 waiting:1]" || len(s.Namespaces) != 3 || len(s.Namespaces[1].Findings) != 1 {
+		t.Errorf("%s %+v", got, s.Namespaces)
+	}
 }

@@ -42,6 +42,7 @@ type Report struct {
 	waiting map[lcm.Namespace]Waiting
 	worked  map[lcm.Namespace]bool
 	pauses  *pauses
+	resumes time.Time // when the first of what waits need not wait any more; zero: never by itself
 
 	compared int // values that were read for a plan
 }
@@ -217,6 +218,14 @@ func (p *Report) addWaiting(r *Reconciler, pending map[lcm.Namespace]state.Names
 		p.waiting[ns] = w
 	}
 	p.Waiting = slices.SortedFunc(maps.Values(p.waiting), func(a, b Waiting) int { return byName(a.Namespace, b.Namespace) })
+	for _, w := range p.Waiting {
+		if w.Pause == nil { // what keeps it now ends when it ends
+			continue
+		}
+		if at := w.Pause.ends(); !at.IsZero() && (p.resumes.IsZero() || at.Before(p.resumes)) {
+			p.resumes = at
+		}
+	}
 	return nil
 }
 

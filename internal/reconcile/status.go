@@ -19,26 +19,33 @@ const StatusSchema = "lcm.status/v1"
 // Status is where a repository stands, as the daemon knows it without asking anybody. As JSON it is
 // lcm.status/v1. It holds no value.
 type Status struct {
-	Schema       string          `json:"schema"`
-	At           time.Time       `json:"at"`
-	Repository   string          `json:"repository"`
-	Branch       string          `json:"branch"`
-	Introduction lcm.Revision    `json:"introduction"`
-	Accepted     *Accepted       `json:"accepted"`  // null: nothing was ever accepted
-	Processed    lcm.Revision    `json:"processed"` // the revision that was last carried out as far as that could be done
-	Head         lcm.Revision    `json:"head"`      // of the branch, as last fetched
-	Refusal      *state.Refusal  `json:"refusal"`   // why not all up to the head is believed
-	ByHand       *state.Override `json:"byHand"`    // that an operator, not trust, accepted the revision
-	Held         []StatusHeld    `json:"held"`
-	Failed       []StatusFailed  `json:"failed"`
-	Targets      []StatusTarget  `json:"targets"` // all of them; empty where no daemon runs
-	Drift        StatusDrift     `json:"drift"`
-	Fetch        StatusFetch     `json:"fetch"`
-	NextPass     *time.Time      `json:"nextPass"`  // null: no daemon runs, or it makes one now
-	Failures     int             `json:"failures"`  // how often in a row the repository could not be fetched: each makes the next pass later
-	Heartbeat    *StatusBeat     `json:"heartbeat"` // null: none is asked for
-	Ready        bool            `json:"ready"`
-	NotReady     []string        `json:"notReady"` // why it is not
+	Schema       string             `json:"schema"`
+	At           time.Time          `json:"at"`
+	Repository   string             `json:"repository"`
+	Branch       string             `json:"branch"`
+	Introduction lcm.Revision       `json:"introduction"`
+	Accepted     *Accepted          `json:"accepted"`  // null: nothing was ever accepted
+	Processed    lcm.Revision       `json:"processed"` // the revision that was last carried out as far as that could be done
+	Head         lcm.Revision       `json:"head"`      // of the branch, as last fetched
+	Refusal      *state.Refusal     `json:"refusal"`   // why not all up to the head is believed
+	ByHand       *state.Override    `json:"byHand"`    // that an operator, not trust, accepted the revision
+	Held         []StatusHeld       `json:"held"`
+	Failed       []StatusFailed     `json:"failed"`
+	Targets      []StatusTarget     `json:"targets"`     // all of them; empty where no daemon runs
+	Waiting      []Waiting          `json:"waiting"`     // what is not carried out now
+	Suspensions  []state.Suspension `json:"suspensions"` // those in force
+	Windows      []StatusWindow     `json:"windows"`
+	Exception    *state.Exception   `json:"exception"` // the last pass that took no notice of windows
+	Drift        StatusDrift        `json:"drift"`
+	Fetch        StatusFetch        `json:"fetch"`
+	NextPass     *time.Time         `json:"nextPass"`  // null: no daemon runs, or it makes one now
+	Failures     int                `json:"failures"`  // how often in a row the repository could not be fetched: each makes the next pass later
+	Heartbeat    *StatusBeat        `json:"heartbeat"` // null: none is asked for
+	Ready        bool               `json:"ready"`
+	NotReady     []string           `json:"notReady"` // why it is not
+
+	Counts     StatusCounts      `json:"counts,omitempty"`     // of StatusOf alone
+	Namespaces []StatusNamespace `json:"namespaces,omitempty"` // of StatusOf alone
 }
 
 // Accepted is the revision that is believed, and since when.
@@ -98,23 +105,43 @@ type StatusBeat struct {
 }
 
 // ReadStatus reads the status from a state, at which no daemon needs to be. It needs of cfg the names, the
-// introduction, Freshness, State and Now.
+// introduction, Freshness, Windows, State and Now.
 func ReadStatus(cfg Config) (*Status, error) {
+	r, err := reader(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return r.Status()
+}
+
+// ReadStatusOf is ReadStatus with the namespaces one by one.
+func ReadStatusOf(cfg Config, w Which) (*Status, error) {
+	r, err := reader(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return r.StatusOf(w)
+}
+
+func reader(cfg Config) (*Reconciler, error) {
 	if cfg.State == nil || cfg.Now == nil {
 		return nil, errors.New("reconcile: incomplete configuration")
 	}
-	return (&Reconciler{Config: cfg.withDefaults()}).Status()
+	return &Reconciler{Config: cfg.withDefaults()}, nil
 }
 
 // Status returns where the repository stands. It may be called while passes run.
 func (r *Reconciler) Status() (*Status, error) {
 	now := r.Now()
 	s := &Status{Schema: StatusSchema, At: now.UTC(), Repository: r.Repository, Branch: r.Branch, Introduction: r.Introduction,
-		Held: []StatusHeld{}, Failed: []StatusFailed{}, Targets: []StatusTarget{}, NotReady: []string{}}
+		Held: []StatusHeld{}, Failed: []StatusFailed{}, Waiting: []Waiting{}, Suspensions: []state.Suspension{}, Windows: []StatusWindow{}, Targets: []StatusTarget{}, NotReady: []string{}}
 	if err := s.believed(r); err != nil {
 		return nil, err
 	}
 	if err := s.pending(r.State); err != nil {
+		return nil, err
+	}
+	if err := s.paused(r); err != nil {
 		return nil, err
 	}
 	if err := s.drift(r.State); err != nil {
@@ -170,6 +197,9 @@ func (s *Status) pending(db *state.DB) error {
 		}
 		if len(n.Failed) > 0 {
 			s.Failed = append(s.Failed, StatusFailed{ns, n.Failed})
+		}
+		if n.Waits > 0 {
+			s.Waiting = append(s.Waiting, Waiting{Namespace: ns, Since: n.Since, Serving: n.Revision, Changes: n.Waits})
 		}
 	}
 	return nil
