@@ -46,6 +46,7 @@ type daemonConfig struct {
 	Metrics struct {
 		Listen string `json:"listen"`
 	} `json:"metrics"`
+	Webhook *webhookConfig `json:"webhook"`
 
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
@@ -175,7 +176,7 @@ func (c *daemonConfig) complete(dir string) error {
 			errs = append(errs, wrong(setting, "%q is no schedule: %v", schedule, err))
 		}
 	}
-	return errors.Join(append(errs, below(c.limits(), "limits"))...)
+	return errors.Join(append(errs, below(c.limits(), "limits"), below(c.Webhook.complete(dir, c.Repositories), "webhook"))...)
 }
 
 func (t *targetConfig) complete(dir string) error {

@@ -52,6 +52,7 @@ func params(dir string) testscript.Params {
 			"beat":    cmdBeat,
 			"port":    cmdPort,
 			"ask":     cmdAsk,
+			"hook":    cmdHook,
 		},
 	}
 }

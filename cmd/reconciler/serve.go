@@ -30,6 +30,13 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	hook, err := a.hook(ctx, c.Webhook, log)
+	if err != nil {
+		return err
+	}
+	if hook != nil {
+		group.Go(func() error { return hook.serve(ctx) })
+	}
 	watch := func(string, *reconcile.Report, error) {}
 	if c.Metrics.Listen != "" {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
@@ -37,7 +44,7 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
 		log.Info("listening", "for", "metrics", "address", l.Addr().String())
-		watched := a.health(log)
+		watched := a.health(log, hook)
 		group.Go(func() error { return watched.Serve(ctx, l) })
 		watch = func(repository string, r *reconcile.Report, err error) { countPass(watched, repository, r, err) }
 	}
@@ -63,10 +70,13 @@ func (a *app) logOf(s *served, log *slog.Logger) *slog.Logger {
 	return log.With("repository", s.Name)
 }
 
-func (a *app) health(log *slog.Logger) *health.Server {
+func (a *app) health(log *slog.Logger, hook *hook) *health.Server {
 	cfg := health.Config{Log: log}
 	for _, s := range a.repositories {
 		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status})
+	}
+	if hook != nil {
+		cfg.Collectors = append(cfg.Collectors, health.Counted("reconcile_webhooks_total", "Webhooks, by what became of them.", "result", hook.Counts))
 	}
 	return health.New(cfg)
 }

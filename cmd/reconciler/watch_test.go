@@ -31,17 +31,18 @@ func cmdBeat(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// port FILE: replaces PORT in a file by one that is free, and sets $port.
+// port FILE [NAME]: replaces PORT, or that name, in a file by one that is free, and sets $port, or the name in small letters.
 func cmdPort(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: port FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: port FILE [NAME]")
 	}
+	name := append(args, "PORT")[1]
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Check(l.Close())
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	ts.Setenv("port", port)
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(ts.ReadFile(args[0]), "PORT", port)), 0o644))
+	ts.Setenv(strings.ToLower(name), port)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(ts.ReadFile(args[0]), name, port)), 0o644))
 }
 
 // ask CODE PATH TEXT…: asks a daemon on $port until it answers with that code and all the texts, for half a
