@@ -130,6 +130,7 @@ type Owner struct {
 	Revision   lcm.Revision
 	// Version returns the last version ever given out for an address.
 	Version func(lcm.Address) (uint64, error)
+	Term    uint64 // of the leader that writes; 0: the daemon is alone
 }
 
 // Compute plans one namespace. Every target that entries go to, or that the inventory names, must
@@ -217,7 +218,7 @@ func (p *Namespace) target(owner Owner, h Holding, wanted []Entry) error {
 
 func (p *Namespace) batch(owner Owner, target string) Batch {
 	return Batch{Target: target, Batch: store.Batch{Namespace: p.Namespace,
-		Marker: store.Marker{Repository: owner.Repository, Revision: owner.Revision, Phase: store.Whole}}}
+		Marker: store.Marker{Repository: owner.Repository, Revision: owner.Revision, Phase: store.Whole, Term: owner.Term}}}
 }
 
 // change decides what happens to one entry that is wanted: nil means that it is somebody else's, an

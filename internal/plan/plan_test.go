@@ -37,7 +37,7 @@ func owned(key, digest string, version uint64) state.Owned {
 func compute(t *testing.T, want []Entry, h Holding, versions map[string]uint64) Namespace {
 	t.Helper()
 	h.Target = "t"
-	p, err := Compute(Owner{"repo", "c2", func(a lcm.Address) (uint64, error) { return versions[a.Key], nil }}, ns, want, []Holding{h})
+	p, err := Compute(Owner{Repository: "repo", Revision: "c2", Version: func(a lcm.Address) (uint64, error) { return versions[a.Key], nil }}, ns, want, []Holding{h})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestComputeKeepsInventoryOfWhatFailed(t *testing.T) {
 }
 
 func TestComputeDemandsAListing(t *testing.T) {
-	if _, err := Compute(Owner{"repo", "c2", func(lcm.Address) (uint64, error) { return 0, nil }}, ns, []Entry{wanted("k", "d")}, nil); err == nil {
+	if _, err := Compute(Owner{Repository: "repo", Revision: "c2", Version: func(lcm.Address) (uint64, error) { return 0, nil }}, ns, []Entry{wanted("k", "d")}, nil); err == nil {
 		t.Error("planned for a target that was never listed")
 	}
 }
@@ -149,7 +149,7 @@ func TestChangesTellFieldsAndNoValues(t *testing.T) {
 func TestSecretsGoFirst(t *testing.T) {
 	a, b := wanted("a", "d"), wanted("b", "d")
 	a.Target, b.Target, b.Secret = "runtime", "vault", true
-	p, err := Compute(Owner{"repo", "c2", func(lcm.Address) (uint64, error) { return 0, nil }}, ns, []Entry{a, b}, []Holding{{Target: "runtime"}, {Target: "vault"}})
+	p, err := Compute(Owner{Repository: "repo", Revision: "c2", Version: func(lcm.Address) (uint64, error) { return 0, nil }}, ns, []Entry{a, b}, []Holding{{Target: "runtime"}, {Target: "vault"}})
 	if err != nil || len(p.Batches) != 2 || p.Batches[0].Target != "vault" {
 		t.Errorf("%+v, %v", p.Batches, err)
 	}

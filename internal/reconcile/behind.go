@@ -155,13 +155,16 @@ func (r *Reconciler) anchorIn(ctx context.Context, v trust.Verified, ns lcm.Name
 	if n, err := r.State.Namespace(ns); err != nil || n.Pending() {
 		return false, err
 	}
-	marker := store.Marker{Repository: r.Repository, Revision: v.Revision(), Phase: store.Whole}
+	marker := store.Marker{Repository: r.Repository, Revision: v.Revision(), Phase: store.Whole, Term: r.term.number}
 	for _, target := range slices.Sorted(maps.Keys(inventory)) {
 		t, ok := r.stores[target]
-		if !ok || len(inventory[target]) == 0 || r.unasked[target] != nil {
+		if !ok || len(inventory[target]) == 0 || r.unasked[target] != nil || r.term.barred[target] != nil {
 			continue
 		}
 		was, err := t.Marker(ctx, ns)
+		if was.Term < marker.Term { // that alone is no reason to write
+			was.Term = marker.Term
+		}
 		if err == nil && was != marker {
 			err = t.Apply(ctx, store.Batch{Namespace: ns, Marker: marker})
 		}

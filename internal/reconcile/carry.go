@@ -53,7 +53,7 @@ func (r *Reconciler) planOne(ctx context.Context, v trust.Verified, j *judged, o
 		}
 		holdings = append(holdings, h)
 	}
-	owner := plan.Owner{Repository: r.Repository, Revision: v.Revision(), Version: r.State.Version}
+	owner := r.owner(v)
 	return plan.Compute(owner, j.namespace, j.entries, holdings)
 }
 
@@ -124,6 +124,10 @@ func (r *Reconciler) holding(ctx context.Context, l look) plan.Holding {
 	}
 	if why := r.unasked[l.target]; why != nil {
 		h.Err = unaskedError{why}
+		return h
+	}
+	if why := r.term.barred[l.target]; why != nil {
+		h.Err = barredError{why}
 		return h
 	}
 	if h.Listing, h.Err = t.List(ctx, l.namespace); h.Err == nil {

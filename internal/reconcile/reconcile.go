@@ -52,6 +52,7 @@ type Config struct {
 	// Evaluated is called, from any goroutine, with how long the policies took for one document, and whether they denied it. nil: nobody listens.
 	Evaluated func(took time.Duration, denied bool)
 	Now       func() time.Time // nil: time.Now
+	Office    *Office          // nil: there is no other replica
 }
 
 // Target is a destination with what it may be given.
@@ -73,9 +74,10 @@ type Reconciler struct {
 	fingerprint []byte
 	edition     string // what judges besides the repository: when it changes, everything is judged again
 	packs       check.Packs
-	trusted     trust.Cache      // spares the next pass what this one verified
-	seen        sightings        // of the remote
-	kept        Receipt          // as it lies in its file, without time and MAC
+	trusted     trust.Cache // spares the next pass what this one verified
+	seen        sightings   // of the remote
+	kept        Receipt     // as it lies in its file, without time and MAC
+	term        term
 	unasked     map[string]error // the targets whose marks were not yet compared with the state, and why not
 	loop        *loop
 	before      *standing // the last that events told of
@@ -91,7 +93,7 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{Config: cfg, passing: make(chan struct{}, 1), writing: make(chan struct{}, 1), stores: map[string]store.Target{}, unasked: map[string]error{}, fingerprint: cfg.Key.Derive(masterkey.Fingerprint)}
 	r.packs.Now, r.packs.Kept, r.packs.Program, r.packs.Evaluated = cfg.Now, cfg.Verdicts, cfg.Program, cfg.Evaluated
 	for name, t := range cfg.Targets {
-		r.stores[name], r.unasked[name] = t.Target, errNotYet
+		r.stores[name], r.unasked[name] = cfg.Office.guard(t.Target), errNotYet
 	}
 	r.edition = edition(cfg)
 	r.loop = newLoop(r.Pass)
@@ -132,6 +134,11 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	ctx, leave, err := r.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	report := r.newReport(o)
 	tell, err := r.telling(o)
 	if err != nil {
@@ -201,6 +208,9 @@ func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error 
 	if job.all {
 		report.addFindings(check.Withheld(rules.Whole()))
 		r.keepVerdicts()
+	}
+	if err := r.raise(ctx, o); err != nil {
+		return err
 	}
 	plans, err := r.plan(ctx, verified, judged, o)
 	if err != nil {

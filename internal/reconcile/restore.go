@@ -121,7 +121,7 @@ func (r *Reconciler) putBack(ctx context.Context, v trust.Verified, j *judged, l
 	maps.DeleteFunc(h.Owned, func(key string, _ state.Owned) bool {
 		return !slices.ContainsFunc(l.wanted, func(e plan.Entry) bool { return e.Address.Key == key })
 	})
-	p, err := plan.Compute(plan.Owner{Repository: r.Repository, Revision: v.Revision(), Version: r.State.Version}, j.namespace, l.wanted, []plan.Holding{h})
+	p, err := plan.Compute(r.owner(v), j.namespace, l.wanted, []plan.Holding{h})
 	if err != nil || len(p.Held) > 0 {
 		return err
 	}

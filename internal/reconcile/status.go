@@ -41,6 +41,7 @@ type Status struct {
 	NextPass     *time.Time         `json:"nextPass"`  // null: no daemon runs, or it makes one now
 	Failures     int                `json:"failures"`  // how often in a row the repository could not be fetched: each makes the next pass later
 	Heartbeat    *StatusBeat        `json:"heartbeat"` // null: none is asked for
+	Replica      *StatusReplica     `json:"replica"`   // null: the daemon is alone. Of all above a follower tells nothing
 	Ready        bool               `json:"ready"`
 	NotReady     []string           `json:"notReady"` // why it is not
 
@@ -135,6 +136,9 @@ func (r *Reconciler) Status() (*Status, error) {
 	now := r.Now()
 	s := &Status{Schema: StatusSchema, At: now.UTC(), Repository: r.Repository, Branch: r.Branch, Introduction: r.Introduction,
 		Held: []StatusHeld{}, Failed: []StatusFailed{}, Waiting: []Waiting{}, Suspensions: []state.Suspension{}, Windows: []StatusWindow{}, Targets: []StatusTarget{}, NotReady: []string{}}
+	if r.Office != nil && !s.leads(r) {
+		return s, nil
+	}
 	if err := s.believed(r); err != nil {
 		return nil, err
 	}
