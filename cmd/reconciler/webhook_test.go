@@ -20,13 +20,8 @@ func cmdHook(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+ts.Getenv("hook")+"/hooks/"+args[1], strings.NewReader(args[3]))
 	ts.Check(err)
-	if args[1] == "github" {
-		mac := hmac.New(sha256.New, []byte(args[2]))
-		mac.Write([]byte(args[3]))
-		req.Header.Set("X-GitHub-Event", "push")
-		req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	} else {
-		req.Header.Set("Authorization", "Bearer "+args[2])
+	if req.Header.Set("Authorization", "Bearer "+args[2]); args[1] == "github" {
+		req = delivery(req.URL.String(), args[2], args[3])
 	}
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
@@ -34,6 +29,19 @@ func cmdHook(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(resp.StatusCode) != args[0] {
 		ts.Fatalf("answered %s, not %s", resp.Status, args[0])
 	}
+}
+
+// delivery is a webhook as GitHub sends it.
+func delivery(url, secret, body string) *http.Request {
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		panic(err) // the address is a test's own
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body))
+	req.Header.Set("X-GitHub-Event", "push")
+	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	return req
 }
 
 func TestForgeNames(t *testing.T) {

@@ -341,20 +341,32 @@ func TestInterruptedFetchIsSweptAway(t *testing.T) {
 	head := g.commit(map[string]string{"a": "1"})
 	dir := filepath.Join(t.TempDir(), "mirror.git")
 	fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
-	left := filepath.Join(dir, "objects/pack", tempPrefix+"123.pack")
-	if err := os.WriteFile(left, []byte("half a pack"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
-	if _, err := os.Stat(left); err != nil {
-		t.Errorf("it may have been another process's: %v", err)
-	}
-	if err := os.Chtimes(left, time.Time{}, time.Now().Add(-2*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("it is still there: %v", err)
+	for _, name := range []string{tempPrefix + "123.pack", "pack-0123456789012345678901234567890123456789.pack"} {
+		left := filepath.Join(dir, "objects/pack", name)
+		if err := os.WriteFile(left, []byte("half a pack, or one without its index"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
+		if _, err := os.Stat(left); err != nil {
+			t.Errorf("it may have been another process's: %v", err)
+		}
+		old := time.Now().Add(-2 * time.Hour)
+		whole, err := filepath.Glob(filepath.Join(dir, "objects/pack/*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range whole { // those that count are as old
+			if err := os.Chtimes(file, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fetch(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)
+		if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+		if files(t, mirrorOf(t, Config{URL: g.dir, Dir: dir}), head)["a"] != "1" {
+			t.Error("what counts was swept away")
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -18,11 +19,20 @@ const tempPrefix = "tmp_fetch_"
 
 func (r *Repo) packDir() string { return filepath.Join(r.objects.dirs[0], "pack") }
 
-// sweep removes what an interrupted fetch left behind. What is young may belong to another process.
+// sweep removes what an interrupted fetch, or merge of packs, left behind. What is young may belong to another process.
 func (r *Repo) sweep() error {
 	left, err := filepath.Glob(filepath.Join(escapeGlob(r.packDir()), tempPrefix+"*"))
 	if err != nil {
 		return err
+	}
+	packs, err := filepath.Glob(filepath.Join(escapeGlob(r.packDir()), "pack-*.pack"))
+	if err != nil {
+		return err
+	}
+	for _, name := range packs { // without its index a pack counts for nothing: its own was not written yet, or removed already
+		if _, err := os.Stat(strings.TrimSuffix(name, ".pack") + ".idx"); errors.Is(err, os.ErrNotExist) {
+			left = append(left, name)
+		}
 	}
 	for _, name := range left {
 		fi, err := os.Stat(name)
