@@ -28,22 +28,22 @@ func (r *Repo) Commit(rev lcm.Revision) (*Commit, error) {
 	return parseCommit(string(rev), raw)
 }
 
-// FirstParent tells the first parent of a commit by its bytes alone, which nobody has checked: it is for whoever
+// FirstParent tells the first parent of a commit by its first bytes alone, which nobody has checked: it is for whoever
 // goes back along a branch, to read each commit on the way forth. It is "" where Commit has to tell.
-func (r *Repo) FirstParent(rev lcm.Revision) (lcm.Revision, error) {
+func (r *Repo) FirstParent(rev lcm.Revision) lcm.Revision {
 	id, err := parseID(string(rev))
 	if err != nil {
-		return "", err
+		return ""
 	}
-	head, err := r.objects.begins(id, len("tree \nparent \n")+4*idSize)
-	if err != nil {
-		return "", err
+	const begin, end = len("tree ") + hexID + len("\nparent "), len("tree ") + hexID + len("\nparent ") + hexID
+	var head [end + 40]byte // with room for what the end may be packed together with
+	if n := r.objects.begins(id, head[:]); n < end || !bytes.HasSuffix(head[:begin], []byte("\nparent ")) {
+		return ""
 	}
-	p := commitParser{header: string(head) + "\n", commit: &Commit{}}
-	if p.links() != nil || len(p.commit.Parents) == 0 {
-		return "", nil
+	if parent := string(head[begin:end]); isHexID(parent) {
+		return lcm.Revision(parent)
 	}
-	return p.commit.Parents[0], nil
+	return ""
 }
 
 // ParseCommit parses a commit object from its raw bytes, without the "commit <size>" in front. They

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// Blocks of packs that a reader keeps. What is read together lies together in a pack, so that most
-// reads need no system call.
+// Blocks of packs that a reader keeps, each in the place that its number has. What is read together lies together in a
+// pack, so that most reads need no system call.
 const (
 	blockSize = 32 << 10
-	maxBlocks = 16
+	maxBlocks = 64
 )
 
 // block is an aligned piece of a pack.
@@ -30,7 +30,6 @@ type fileReader struct {
 	own  []byte // memory for loose objects
 
 	blocks [maxBlocks]block
-	oldest int
 }
 
 func (r *fileReader) seekPack(p *pack, offset int64) {
@@ -56,7 +55,6 @@ func (r *fileReader) peek() ([]byte, error) {
 	if len(r.buf) >= maxHead {
 		return r.buf, nil
 	}
-	r.buf = slices.Clone(r.buf)              // its block may be given up for the next
 	rest, err := r.block(r.next / blockSize) // what was read so far ends with a block, or the pack
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return r.buf, nil
@@ -98,15 +96,12 @@ func (r *fileReader) fill() (err error) {
 	return nil
 }
 
-// block returns a block of the current pack, from memory if it is among the last ones read.
+// block returns a block of the current pack, from memory if it was read and no other took its place.
 func (r *fileReader) block(number int64) ([]byte, error) {
-	for i := range r.blocks {
-		if b := &r.blocks[i]; b.p == r.p && b.number == number {
-			return b.data, nil
-		}
+	b := &r.blocks[number%maxBlocks]
+	if b.p == r.p && b.number == number {
+		return b.data, nil
 	}
-	b := &r.blocks[r.oldest]
-	r.oldest = (r.oldest + 1) % maxBlocks
 	b.p = nil // until it is whole
 	data, err := readAt(r.file, b.data[:cap(b.data)], number*blockSize)
 	if err != nil {

@@ -123,34 +123,45 @@ var codeOrder = [...]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2
 
 // inflate fills out with what the stream at the beginning of in holds.
 func (f *inflater) inflate(in, out []byte) error {
-	if len(in) < 2 || in[0]&15 != 8 || in[0]>>4 > 7 || in[1]&0x20 != 0 || binary.BigEndian.Uint16(in)%31 != 0 {
+	n, ok := f.blocks(in, out)
+	end := f.pos - int(f.count/8)
+	if !ok || n != len(out) || end+4 > len(in) || binary.BigEndian.Uint32(in[end:]) != adler32.Checksum(out) {
 		return errNotInflated
 	}
+	return nil
+}
+
+// begin fills out with how a stream begins, unchecked, and tells how far it came: as far as out goes, unless the stream
+// does not go on, or in another way than it should.
+func (f *inflater) begin(in, out []byte) (n int) {
+	n, _ = f.blocks(in, out)
+	return n
+}
+
+// blocks unpacks blocks up to the last; false if that is more than out takes.
+func (f *inflater) blocks(in, out []byte) (n int, ok bool) {
+	if len(in) < 2 || in[0]&15 != 8 || in[0]>>4 > 7 || in[1]&0x20 != 0 || binary.BigEndian.Uint16(in)%31 != 0 {
+		return 0, false
+	}
 	f.in, f.pos, f.bits, f.count = in, 2, 0, 0
-	n, last := 0, false
-	for !last {
+	ok = true
+	for last := false; ok && !last; {
 		f.fill()
 		last = f.take(1) == 1
-		ok := false
 		switch f.take(2) {
 		case 0:
 			n, ok = f.stored(out, n)
 		case 1:
 			n, ok = f.block(out, n, &fixedLit, &fixedDist)
 		case 2:
-			if f.codes() {
+			if ok = f.codes(); ok {
 				n, ok = f.block(out, n, &f.lit, &f.dist)
 			}
-		}
-		if !ok {
-			return errNotInflated
+		default:
+			ok = false
 		}
 	}
-	end := f.pos - int(f.count/8)
-	if n != len(out) || end+4 > len(in) || binary.BigEndian.Uint32(in[end:]) != adler32.Checksum(out) {
-		return errNotInflated
-	}
-	return nil
+	return n, ok
 }
 
 // fill sees to 56 bits at least.

@@ -48,6 +48,14 @@ func TestInflate(t *testing.T) {
 					t.Errorf("%s: %d bytes of %d were taken for all", what, size, len(plain))
 				}
 			}
+			stored := level == flate.NoCompression || strings.HasPrefix(plain, string(noise[:200]))
+			const lengthMax = 258 // of a repetition, which begin does not cut
+			for _, size := range []int{1, 94, 1000} {
+				out := make([]byte, min(size, len(plain)))
+				if n := f.begin(packed, out); string(out[:n]) != plain[:n] || n < len(out)-lengthMax && !stored {
+					t.Errorf("%s: of %d bytes of its beginning there are %d: %.40q", what, len(out), n, out[:n])
+				}
+			}
 			for n := max(0, len(packed)-300); n < len(packed); n++ {
 				if f.inflate(packed[:n], make([]byte, len(plain))) == nil {
 					t.Errorf("%s: %d bytes of %d were enough", what, n, len(packed))

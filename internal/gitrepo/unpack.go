@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
 // maxDeltas is how long a chain of deltas may be; it is Git's own limit.
@@ -33,6 +33,11 @@ type reader struct {
 	inflate io.ReadCloser // also a zlib.Resetter
 	whole   inflater      // for what lies in one block
 	one     [1]byte
+
+	deltas  [][]byte // of the object that is being unpacked
+	places  []int64  // where they are
+	scratch [8 << 10]byte
+	free    []byte // of scratch
 }
 
 func newReader() *reader {
@@ -102,18 +107,28 @@ func distance(next func() byte) int64 {
 	return n
 }
 
-// body inflates exactly size bytes from where rd.src is.
-func (rd *reader) body(size int64) ([]byte, error) {
-	begin, out := rd.src.pos(), make([]byte, size)
+// body fills out with what is inflated from where rd.src is, which has to be as much.
+func (rd *reader) body(out []byte) error {
+	begin := rd.src.pos()
 	if rd.whole.inflate(rd.src.buf, out) == nil {
-		return out, nil
+		return nil
 	}
 	// It goes on in the next block, or is damaged.
 	rd.src.seekPack(rd.src.p, begin)
 	if err := rd.start(); err != nil {
-		return nil, err
+		return err
 	}
-	return out, rd.rest(out)
+	return rd.rest(out)
+}
+
+// delta inflates a delta, which is there until the next object is unpacked.
+func (rd *reader) delta(size int64) ([]byte, error) {
+	if size > int64(len(rd.free)) {
+		rd.free = make([]byte, max(size, int64(len(rd.scratch))))
+	}
+	out := rd.free[:size:size]
+	rd.free = rd.free[size:]
+	return out, rd.body(out)
 }
 
 // rest inflates the last bytes of a stream, as many as out takes.
@@ -138,47 +153,50 @@ func (rd *reader) start() (err error) {
 
 // unpack returns the object at offset of a pack, its deltas applied.
 func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.ObjectType, []byte, error) {
-	var deltas [][]byte
-	var places []int64
+	rd.deltas, rd.places, rd.free = rd.deltas[:0], rd.places[:0], rd.scratch[:]
 	var held int64
 	for {
-		if len(deltas) > 0 {
+		if len(rd.deltas) > 0 {
 			if b, ok := o.bases.get(place{p, offset}); ok {
-				return o.apply(p, b.t, b.data, deltas, places, limit)
+				return o.apply(rd, p, b, limit)
 			}
 		}
 		e, err := rd.entryAt(p, offset)
 		if err != nil {
 			return 0, nil, err
 		}
-		if e.t.IsDelta() && len(deltas) == 0 {
+		if e.t.IsDelta() && len(rd.deltas) == 0 {
 			if b, ok := o.bases.get(place{p, offset}); ok {
-				return o.apply(p, b.t, b.data, deltas, places, limit)
+				return o.apply(rd, p, b, limit)
 			}
 		}
 		// A delta may be a little larger than what it makes; a base is read by objectBytes.
 		bound := limit
-		if len(deltas) > 0 || e.t.IsDelta() {
+		if len(rd.deltas) > 0 || e.t.IsDelta() {
 			bound = max(limit, o.limits.objectBytes())
 		}
 		if e.size > bound {
 			return 0, nil, &sizeError{limit}
 		}
-		data, err := rd.body(e.size)
+		if !e.t.IsDelta() {
+			data := make([]byte, e.size)
+			if err := rd.body(data); err != nil {
+				return 0, nil, err
+			}
+			if len(rd.deltas) > 0 {
+				o.bases.put(place{p, offset}, base{e.t, data}, len(data)+cacheEntry)
+			}
+			return o.apply(rd, p, base{e.t, data}, limit)
+		}
+		// A chain is held in memory whole: without a bound on its bytes, a small pack could fill it.
+		if held += e.size; len(rd.deltas) == maxDeltas || held > 2*o.limits.objectBytes() {
+			return 0, nil, &sizeError{2 * o.limits.objectBytes()}
+		}
+		delta, err := rd.delta(e.size)
 		if err != nil {
 			return 0, nil, err
 		}
-		if !e.t.IsDelta() {
-			if len(deltas) > 0 {
-				o.bases.put(place{p, offset}, base{e.t, data}, len(data)+cacheEntry)
-			}
-			return o.apply(p, e.t, data, deltas, places, limit)
-		}
-		// A chain is held in memory whole: without a bound on its bytes, a small pack could fill it.
-		if held += e.size; len(deltas) == maxDeltas || held > 2*o.limits.objectBytes() {
-			return 0, nil, &sizeError{2 * o.limits.objectBytes()}
-		}
-		deltas, places = append(deltas, data), append(places, offset)
+		rd.deltas, rd.places = append(rd.deltas, delta), append(rd.places, offset)
 		if offset = e.base; offset == 0 {
 			var ok bool
 			if offset, ok = p.find(e.ref); !ok {
@@ -188,65 +206,47 @@ func (o *objects) unpack(rd *reader, p *pack, offset, limit int64) (plumbing.Obj
 	}
 }
 
-// apply makes the object from its base and the deltas, the last of which is the first to apply.
-func (o *objects) apply(p *pack, t plumbing.ObjectType, data []byte, deltas [][]byte, places []int64, limit int64) (plumbing.ObjectType, []byte, error) {
-	for i := len(deltas) - 1; i >= 0; i-- {
+// apply makes the object from its base and the reader's deltas, the last of which is the first to apply.
+func (o *objects) apply(rd *reader, p *pack, b base, limit int64) (plumbing.ObjectType, []byte, error) {
+	for i, delta := range slices.Backward(rd.deltas) {
 		bound := o.limits.objectBytes()
 		if i == 0 {
 			bound = limit
 		}
-		size, err := deltaSize(deltas[i])
-		if err != nil {
+		var err error
+		if b.data, err = patch(b.data, delta, bound); err != nil {
 			return 0, nil, err
 		}
-		if size > bound {
-			return 0, nil, &sizeError{bound}
-		}
-		if data, err = packfile.PatchDelta(data, deltas[i]); err != nil {
-			return 0, nil, err
-		}
-		o.bases.put(place{p, places[i]}, base{t, data}, len(data)+cacheEntry)
+		o.bases.put(place{p, rd.places[i]}, b, len(b.data)+cacheEntry)
 	}
-	if int64(len(data)) > limit {
+	clear(rd.deltas) // some may be large
+	if int64(len(b.data)) > limit {
 		return 0, nil, &sizeError{limit}
 	}
-	return t, data, nil
+	return b.t, b.data, nil
 }
 
-// deltaSize reads how large the result of a delta is: the second number in it.
-func deltaSize(delta []byte) (int64, error) {
-	var n int64
-	for range 2 {
-		n = 0
-		for shift := 0; ; shift += 7 {
-			if len(delta) == 0 || shift > 53 {
-				return 0, errDamaged
-			}
-			c := delta[0]
-			delta = delta[1:]
-			n |= int64(c&0x7f) << shift
-			if c&0x80 == 0 {
-				break
-			}
-		}
-	}
-	return n, nil
-}
-
-// begins reads the first bytes of a commit that is packed, unchecked; nothing if it is not.
-func (o *objects) begins(id plumbing.Hash, size int) (data []byte, err error) {
-	defer contain(&err)
+// begins reads the first bytes of a commit that is packed, unchecked, and little more, and tells how many: fewer than
+// were asked for where they are not what its entry in the pack begins with.
+func (o *objects) begins(id plumbing.Hash, out []byte) int {
 	p, offset, ok := o.find(id)
 	if !ok {
-		return nil, nil
+		return 0
 	}
 	rd := o.pool.Get().(*reader)
 	defer o.pool.Put(rd)
-	t, data, err := o.unpack(rd, p, offset, o.limits.MaxCommitBytes)
-	if err != nil || t != plumbing.CommitObject {
-		return nil, err
+	e, err := rd.entryAt(p, offset)
+	switch {
+	case err != nil:
+		return 0
+	case e.t == plumbing.CommitObject:
+		return rd.whole.begin(rd.src.buf, out)
+	case !e.t.IsDelta():
+		return 0
 	}
-	return data[:min(size, len(data))], nil
+	var delta [192]byte
+	n := rd.whole.begin(rd.src.buf, delta[:min(e.size, int64(len(delta)))])
+	return copy(out, inserted(delta[:n]))
 }
 
 // size gives the type and the size of an object without reading it whole.

@@ -53,8 +53,7 @@ func (w *walk) ratchet(ctx context.Context, start, head lcm.Revision) ([]lcm.Rev
 
 // parent returns the first parent of a commit, unchecked; "" for none, checked.
 func (w *walk) parent(r lcm.Revision) (lcm.Revision, error) {
-	parent, err := w.repo.FirstParent(r)
-	if err == nil && parent != "" {
+	if parent := w.repo.FirstParent(r); parent != "" {
 		return parent, nil
 	}
 	c, err := w.commit(r)
