@@ -38,12 +38,12 @@ func (d *differ) root(t *Tree) (treeEntry, error) {
 	return treeEntry{mode: ModeFolder, id: id}, err
 }
 
-// entries reads a folder, of which seen counts the entries; absent ones have none.
-func (d *differ) entries(e treeEntry, depth int, seen *treeSize) (*treeObject, error) {
+// entries reads a folder, of which seen counts the entries; absent ones have none. It may be much like another.
+func (d *differ) entries(e treeEntry, depth int, seen *treeSize, like *treeObject) (*treeObject, error) {
 	if e.mode == 0 {
 		return &treeObject{}, nil
 	}
-	t, err := d.repo.tree(e.id)
+	t, err := d.repo.treeLike(e.id, like)
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +63,16 @@ func (d *differ) folders(prefix string, depth int, a, b treeEntry) error {
 	if depth > d.repo.limits.MaxDepth {
 		return d.repo.tooDeep()
 	}
-	left, err := d.entries(a, depth, &d.left)
+	left, err := d.entries(a, depth, &d.left, nil)
 	if err != nil {
 		return err
 	}
-	right, err := d.entries(b, depth, &d.right)
+	right, err := d.entries(b, depth, &d.right, left)
 	if err != nil {
 		return err
+	}
+	if left.sameLines(right) {
+		return d.sameEntries(prefix, depth, left, right)
 	}
 	for i, j := 0, 0; i < len(left.lines) || j < len(right.lines); {
 		var l, r treeEntry
@@ -90,6 +93,19 @@ func (d *differ) folders(prefix string, depth int, a, b treeEntry) error {
 			j++
 		}
 		if err := d.pair(prefix, depth, l, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameEntries compares two folders whose entries differ in their ids alone.
+func (d *differ) sameEntries(prefix string, depth int, left, right *treeObject) error {
+	for i := range left.lines {
+		if left.idAt(i) == right.idAt(i) {
+			continue
+		}
+		if err := d.pair(prefix, depth, left.at(i), right.at(i)); err != nil {
 			return err
 		}
 	}

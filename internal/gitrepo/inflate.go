@@ -23,7 +23,9 @@ const (
 	maxLit     = 286 // codes for literals and lengths
 	maxDist    = 30  // codes for distances
 	maxCode    = 15  // bits of a code
+	maxLength  = 14  // bits of a code for the length of codes, and of what follows it
 	tableBits  = 9   // of codes that one look decodes
+	maxRepeat  = 33  // bits of what follows the code of a length: 5, a code for a distance, 13
 	endOfBlock = 256
 )
 
@@ -131,10 +133,13 @@ func (f *inflater) inflate(in, out []byte) error {
 	return nil
 }
 
-// begin fills out with how a stream begins, unchecked, and tells how far it came: as far as out goes, unless the stream
-// does not go on, or in another way than it should.
-func (f *inflater) begin(in, out []byte) (n int) {
-	n, _ = f.blocks(in, out)
+// begin fills out with how a stream begins, unchecked, and tells how far it came: about as far as out goes, unless the
+// stream does not go on. If so much of it does not lie in memory, there is nothing.
+func (f *inflater) begin(in, out []byte) int {
+	n, _ := f.blocks(in, out)
+	if f.pos-int(f.count/8) > len(in) {
+		return 0
+	}
 	return n
 }
 
@@ -222,7 +227,9 @@ func (f *inflater) codes() bool {
 		return false
 	}
 	for n := 0; n < lits+dists; {
-		f.fill()
+		if f.count < maxLength {
+			f.fill()
+		}
 		symbol, ok := f.symbol(&f.lit)
 		if !ok || f.pos > len(f.in)+8 {
 			return false
@@ -277,26 +284,41 @@ func (f *inflater) symbol(p *prefix) (uint, bool) {
 func (f *inflater) block(out []byte, n int, lit, dist *prefix) (int, bool) {
 	for f.pos <= len(f.in)+8 { // what lies beyond are zeros, in which no stream ends
 		f.fill()
+		n = f.literals(out, n, lit)
 		symbol, ok := f.symbol(lit)
-		for ok && symbol < endOfBlock && n < len(out) {
-			out[n] = byte(symbol)
-			n++
-			if f.count < maxCode {
-				f.fill()
-			}
-			symbol, ok = f.symbol(lit)
-		}
 		switch {
-		case !ok || symbol < endOfBlock:
+		case !ok || symbol < endOfBlock && n == len(out):
 			return n, false
 		case symbol == endOfBlock:
 			return n, true
-		}
-		if n, ok = f.repeat(out, n, symbol-endOfBlock-1, dist); !ok {
-			return n, false
+		case symbol < endOfBlock:
+			out[n] = byte(symbol)
+			n++
+		default:
+			if n, ok = f.repeat(out, n, symbol-endOfBlock-1, dist); !ok {
+				return n, false
+			}
 		}
 	}
 	return n, false
+}
+
+// literals unpacks those that one look each decodes, and leaves the bits that one more symbol may take.
+func (f *inflater) literals(out []byte, n int, lit *prefix) int {
+	bits, count := f.bits, f.count
+	for n < len(out) {
+		e := lit.table[bits&lit.mask&(1<<tableBits-1)]
+		size := uint(e & 15)
+		if e == 0 || e >= endOfBlock<<4 || count < size+maxCode {
+			break
+		}
+		out[n] = byte(e >> 4)
+		n++
+		bits >>= size
+		count -= size
+	}
+	f.bits, f.count = bits, count
+	return n
 }
 
 // repeat copies what was unpacked before.
@@ -304,7 +326,9 @@ func (f *inflater) repeat(out []byte, n int, length uint, dist *prefix) (int, bo
 	if length >= uint(len(lengthBase)) {
 		return n, false
 	}
-	f.fill()
+	if f.count < maxRepeat {
+		f.fill()
+	}
 	size := int(lengthBase[length]) + int(f.take(uint(lengthExtra[length])))
 	code, ok := f.symbol(dist)
 	if !ok || code >= uint(len(distBase)) {

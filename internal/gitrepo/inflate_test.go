@@ -57,8 +57,12 @@ func TestInflate(t *testing.T) {
 				}
 			}
 			for n := max(0, len(packed)-300); n < len(packed); n++ {
-				if f.inflate(packed[:n], make([]byte, len(plain))) == nil {
+				out := make([]byte, len(plain))
+				if f.inflate(packed[:n], out) == nil {
 					t.Errorf("%s: %d bytes of %d were enough", what, n, len(packed))
+				}
+				if begin := out[:f.begin(packed[:n], out)]; string(begin) != plain[:len(begin)] {
+					t.Errorf("%s: by %d bytes of %d it begins with %.40q", what, n, len(packed), begin)
 				}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -218,11 +219,12 @@ func FuzzIngest(f *testing.F) {
 }
 
 func FuzzParseTree(f *testing.F) {
-	id := strings.Repeat("ab", 20)
-	f.Add([]byte(line("100644", "a", id) + line("40000", "b", id)))
-	f.Add([]byte(line("100644", "a", id) + line("100644", "a.b", id) + line("40000", "a", id)))
-	f.Add([]byte(line("160000", ".git", id)))
-	f.Fuzz(func(t *testing.T, raw []byte) {
+	id, other := strings.Repeat("ab", 20), strings.Repeat("cd", 20)
+	f.Add([]byte(line("100644", "a", id)+line("40000", "b", id)), []byte(line("100644", "a", id)+line("40000", "b", other)))
+	f.Add([]byte(line("100644", "a", id)+line("40000", "b", id)), []byte(line("100644", "a", id)+line("40000", ".", other)))
+	f.Add([]byte(line("100644", "a", id)+line("100644", "a.b", id)+line("40000", "a", id)), []byte{})
+	f.Add([]byte(line("160000", ".git", id)), []byte(line("160000", ".git", other)))
+	f.Fuzz(func(t *testing.T, raw, next []byte) {
 		tree, err := parseTree(raw, 1000)
 		if err != nil {
 			return
@@ -237,6 +239,11 @@ func FuzzParseTree(f *testing.F) {
 		}
 		if back.String() != string(raw) {
 			t.Errorf("%q became %q", raw, back.String())
+		}
+		if like := tree.with(next); like != nil {
+			if parsed, err := parseTree(next, 1000); err != nil || parsed.text != like.text || !slices.Equal(parsed.lines, like.lines) {
+				t.Errorf("%q after %q: %v", next, raw, err)
+			}
 		}
 	})
 }

@@ -1,11 +1,9 @@
 package gitrepo
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/hash"
@@ -16,15 +14,37 @@ const hexID = 40
 
 // isHexID reports whether s is a whole object id, in lower case as Git writes it.
 func isHexID(s string) bool {
-	return len(s) == hexID && strings.Trim(s, "0123456789abcdef") == ""
+	if len(s) != hexID {
+		return false
+	}
+	for i := range len(s) {
+		if _, ok := hexDigit(s[i]); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func hexDigit(c byte) (v byte, ok bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
 }
 
 func parseID(s string) (id plumbing.Hash, err error) {
 	if !isHexID(s) {
 		return id, fmt.Errorf("%q is not an object id of %d hexadecimal digits", s[:min(len(s), 64)], hexID)
 	}
-	_, err = hex.Decode(id[:], []byte(s))
-	return id, err
+	for i := range id {
+		high, _ := hexDigit(s[2*i])
+		low, _ := hexDigit(s[2*i+1])
+		id[i] = high<<4 | low
+	}
+	return id, nil
 }
 
 // objectHasher computes ids of objects; not for two users at once.

@@ -277,8 +277,9 @@ func TestDiffMatchesGit(t *testing.T) {
 		"gone": "", "changed": "30", "dir/gone": "", "dir/new": "12", "dir.x": "60", "becomes-dir/a": "13",
 		"becomes-file": "14", "deep/er/est/g": "15", "new": "16",
 	})
+	three := g.commit(map[string]string{"same": "100", "dir/same": "17", "deep/er/est/g": "18"})
 	r := g.open(Limits{})
-	a, b := treeOf(t, r, one), treeOf(t, r, two)
+	a, b, c := treeOf(t, r, one), treeOf(t, r, two), treeOf(t, r, three)
 	for _, tt := range []struct {
 		name     string
 		from, to *Tree
@@ -288,6 +289,8 @@ func TestDiffMatchesGit(t *testing.T) {
 		{"backwards", b, a, []string{string(two), string(one)}},
 		{"from nothing", nil, a, []string{"4b825dc642cb6eb9a060e54bf8d69288fbee4904", string(one)}},
 		{"to nothing", a, nil, []string{string(one), "4b825dc642cb6eb9a060e54bf8d69288fbee4904"}},
+		{"contents alone", b, c, []string{string(two), string(three)}},
+		{"two steps", a, c, []string{string(one), string(three)}},
 		{"nothing", a, a, []string{string(one), string(one)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

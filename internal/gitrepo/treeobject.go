@@ -61,6 +61,17 @@ type treeObject struct {
 	lines []entryLine
 }
 
+// sameLines reports whether two trees are known to have the same entries, but for their ids.
+func (t *treeObject) sameLines(o *treeObject) bool {
+	return len(t.lines) > 0 && len(t.lines) == len(o.lines) && &t.lines[0] == &o.lines[0]
+}
+
+// idAt is the id of an entry.
+func (t *treeObject) idAt(i int) string {
+	at := int(t.lines[i].name) + int(t.lines[i].size) + 1
+	return t.text[at : at+idSize]
+}
+
 // entryLine tells where an entry's name begins; its id follows after a NUL.
 type entryLine struct {
 	name uint32
@@ -104,7 +115,10 @@ func (t *treeObject) search(e treeEntry) (int, bool) {
 }
 
 // tree reads and parses a tree object, strictly.
-func (r *Repo) tree(id plumbing.Hash) (*treeObject, error) {
+func (r *Repo) tree(id plumbing.Hash) (*treeObject, error) { return r.treeLike(id, nil) }
+
+// treeLike is tree for one that is likely to have the same entries as another, of other ids.
+func (r *Repo) treeLike(id plumbing.Hash, like *treeObject) (*treeObject, error) {
 	if t, ok := r.trees.get(id); ok {
 		return t, nil
 	}
@@ -112,7 +126,10 @@ func (r *Repo) tree(id plumbing.Hash) (*treeObject, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTree(raw, r.limits.folderEntries())
+	t := like.with(raw)
+	if t == nil {
+		t, err = parseTree(raw, r.limits.folderEntries())
+	}
 	if err != nil {
 		if errors.Is(err, errTooMany) {
 			return nil, &LimitError{What: "the tree " + id.String(), Limit: int64(r.limits.folderEntries()), Unit: "entries"}
@@ -123,12 +140,29 @@ func (r *Repo) tree(id plumbing.Hash) (*treeObject, error) {
 	return t, nil
 }
 
+// with is the tree of these bytes if they differ from t's in ids alone, or else nil: what was found of the form of
+// t's entries is true of them, too.
+func (t *treeObject) with(raw []byte) *treeObject {
+	if t == nil || len(t.lines) == 0 || len(raw) != len(t.text) {
+		return nil
+	}
+	text, pos := unsafe.String(unsafe.SliceData(raw), len(raw)), 0
+	for _, l := range t.lines {
+		id := int(l.name) + int(l.size) + 1
+		if text[pos:id] != t.text[pos:id] {
+			return nil
+		}
+		pos = id + idSize
+	}
+	return &treeObject{text: text, lines: t.lines}
+}
+
 var errTooMany = errors.New("too many entries")
 
 // parseTree parses `<mode> <name>\0<20 bytes of id>`…. What Git would not write is refused, and so are
 // names that could not be told apart, or could do harm, on somebody's disk or terminal.
 func parseTree(raw []byte, most int) (*treeObject, error) {
-	// What was read is never changed, so that it can be a string as it lies.
+	// What was read is never changed, so that it can be a string as it lies; in with, too.
 	t := &treeObject{text: unsafe.String(unsafe.SliceData(raw), len(raw)), lines: make([]entryLine, 0, min(len(raw)/32+1, most))}
 	var before treeEntry
 	for pos := 0; pos < len(t.text); {

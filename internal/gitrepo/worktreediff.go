@@ -10,7 +10,7 @@ func (w *Worktree) Changed(base *Tree) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, err := d.entries(root, 0, &d.left)
+	was, err := d.entries(root, 0, &d.left, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (d *workDiffer) both(prefix string, depth int, a, b treeEntry, now *workFol
 		d.paths = append(d.paths, prefix+name)
 		return nil
 	}
-	was, err := d.entries(a, depth+1, &d.left)
+	was, err := d.entries(a, depth+1, &d.left, nil)
 	if err != nil {
 		return err
 	}
