@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"filippo.io/edwards25519"
+	"filippo.io/edwards25519/field"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -43,13 +44,27 @@ func (k *edKey) Verify(message []byte, s *ssh.Signature) error {
 
 // verify is ed25519.Verify.
 func (k *edKey) verify(message, signature []byte) bool {
-	minusA := k.multiples()
-	if minusA == nil || len(signature) != ed25519.SignatureSize {
+	k.use()
+	r, ok := k.commitment(message, signature)
+	if !ok {
 		return ed25519.Verify(k.public, message, signature)
+	}
+	encoded := r.bytes(new(field.Element).Invert(&r.z))
+	return bytes.Equal(signature[:32], encoded[:])
+}
+
+// commitment is R = [s]B - [c]A, with whose encoding a signature must begin: crypto/ed25519 compares that, too. It is
+// false where there is no table, or the signature is not in form.
+func (k *edKey) commitment(message, signature []byte) (*extended, bool) {
+	k.mu.Lock()
+	minusA := k.minusA
+	k.mu.Unlock()
+	if minusA == nil || len(signature) != ed25519.SignatureSize {
+		return nil, false
 	}
 	s, err := new(edwards25519.Scalar).SetCanonicalBytes(signature[32:])
 	if err != nil {
-		return false
+		return nil, false
 	}
 	h := sha512.New()
 	h.Write(signature[:32])
@@ -58,24 +73,21 @@ func (k *edKey) verify(message, signature []byte) bool {
 	var digest [sha512.Size]byte
 	c, err := new(edwards25519.Scalar).SetUniformBytes(h.Sum(digest[:0]))
 	if err != nil {
-		return false
+		return nil, false
 	}
-	// [s]B = R + [c]A, so R = [s]B + [c](-A); its encoding is compared, as crypto/ed25519 does.
-	r := sum(generator(), s, minusA, c).bytes()
-	return bytes.Equal(signature[:32], r[:])
+	return sum(generator(), s, minusA, c), true
 }
 
-// multiples returns the key's table, which is made when the key has been used often.
-func (k *edKey) multiples() *multiples {
+// use makes the key's table when it has been used often.
+func (k *edKey) use() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.used++; k.used != tableFrom || k.tables.Add(1) > maxTables {
-		return k.minusA
+		return
 	}
 	if a, err := new(edwards25519.Point).SetBytes(k.public); err == nil {
 		k.minusA = newMultiples(a.Negate(a))
 	}
-	return k.minusA
 }
 
 // edKeys are the keys that policies share, however often one changes that names them.

@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"filippo.io/edwards25519"
+
+	"github.com/llm-config-manager/lcm/internal/gitrepo"
 )
 
 // often is a key that has its table already.
 func often(t testing.TB, public []byte) *edKey {
 	k := &edKey{public: public, tables: new(atomic.Int32), used: tableFrom - 1}
-	if k.multiples() == nil {
+	if k.use(); k.minusA == nil {
 		t.Fatal("a key that is used often has no table")
 	}
 	return k
@@ -27,8 +29,45 @@ func agree(t *testing.T, k *edKey, message, signature []byte) bool {
 	if got := k.verify(message, signature); got != want {
 		t.Fatalf("key %x, message %x, signature %x: %t, crypto/ed25519 says %t", k.public, message, signature, got, want)
 	}
+	if got, ok := together(t, k, message, signature); ok && got != want {
+		t.Fatalf("key %x, message %x, signature %x: %t among others, crypto/ed25519 says %t", k.public, message, signature, got, want)
+	}
 	return want
 }
+
+// together is the verdict on a signature that is proven together with a good and a bad one; false if it cannot be.
+func together(t *testing.T, k *edKey, message, signature []byte) (proved, ok bool) {
+	t.Helper()
+	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	other := otherKey(t)
+	sound := ed25519.Sign(private, []byte("sound"))
+	var all []unproven
+	for _, u := range []struct {
+		key                *edKey
+		message, signature []byte
+	}{{other, []byte("sound"), sound}, {k, message, signature}, {other, []byte("unsound"), sound}} {
+		point, ok := u.key.commitment(u.message, u.signature)
+		if !ok {
+			return false, false
+		}
+		all = append(all, unproven{&gitrepo.Commit{}, &Key{}, point, u.signature[:32]})
+	}
+	keys := proven(all)
+	if keys[all[0].commit] == nil || keys[all[2].commit] != nil {
+		t.Fatalf("beside key %x, message %x, signature %x others are misjudged", k.public, message, signature)
+	}
+	return keys[all[1].commit] == all[1].key, true
+}
+
+var otherKey = func() func(testing.TB) *edKey {
+	var k *edKey
+	return func(t testing.TB) *edKey {
+		if k == nil {
+			k = often(t, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey))
+		}
+		return k
+	}
+}()
 
 func TestTableVerifiesAsTheLibrary(t *testing.T) {
 	random := rand.New(rand.NewChaCha8([32]byte{1}))

@@ -45,22 +45,34 @@ func newMultiples(p *edwards25519.Point) *multiples {
 	return m
 }
 
-// normalized divides points by their Z, with one inversion for all (Montgomery's trick): each prefix product
-// is inverted by what is left of the inverse of the whole.
+// normalized divides points by their Z.
 func normalized(points []edwards25519.Point) []affine {
-	prefix := make([]field.Element, len(points)+1)
-	prefix[0].One()
+	z := make([]field.Element, len(points))
 	for i := range points {
-		_, _, z, _ := points[i].ExtendedCoordinates()
-		prefix[i+1].Multiply(&prefix[i], z)
+		_, _, of, _ := points[i].ExtendedCoordinates()
+		z[i].Set(of)
 	}
-	rest := new(field.Element).Invert(&prefix[len(points)])
 	out := make([]affine, len(points))
-	for i := len(points) - 1; i >= 0; i-- {
-		x, y, z, _ := points[i].ExtendedCoordinates()
-		inverse := new(field.Element).Multiply(rest, &prefix[i])
-		rest.Multiply(rest, z)
-		out[i].set(x.Multiply(x, inverse), y.Multiply(y, inverse))
+	for i, inverse := range inverses(z) {
+		x, y, _, _ := points[i].ExtendedCoordinates()
+		out[i].set(x.Multiply(x, &inverse), y.Multiply(y, &inverse))
+	}
+	return out
+}
+
+// inverses inverts numbers, none of which is 0, with one inversion for all (Montgomery's trick): the product of all
+// that are before one is inverted by what is left of the inverse of the whole.
+func inverses(of []field.Element) []field.Element {
+	out := make([]field.Element, len(of))
+	product := new(field.Element).One()
+	for i := range of {
+		out[i].Set(product)
+		product.Multiply(product, &of[i])
+	}
+	rest := product.Invert(product)
+	for i := len(of) - 1; i >= 0; i-- {
+		out[i].Multiply(&out[i], rest)
+		rest.Multiply(rest, &of[i])
 	}
 	return out
 }
@@ -133,12 +145,11 @@ func (r *extended) add(q *affine, negated bool) {
 	r.t.Multiply(&e, &h)
 }
 
-// bytes encodes a point (RFC 8032, section 5.1.2).
-func (r *extended) bytes() (out [32]byte) {
-	var inverse, x, y field.Element
-	inverse.Invert(&r.z)
-	x.Multiply(&r.x, &inverse)
-	y.Multiply(&r.y, &inverse)
+// bytes encodes a point (RFC 8032, section 5.1.2), given the inverse of its z.
+func (r *extended) bytes(inverse *field.Element) (out [32]byte) {
+	var x, y field.Element
+	x.Multiply(&r.x, inverse)
+	y.Multiply(&r.y, inverse)
 	copy(out[:], y.Bytes())
 	out[31] |= byte(x.IsNegative() << 7)
 	return out

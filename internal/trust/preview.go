@@ -94,7 +94,7 @@ func (w *walk) unsigned(ctx context.Context, p state, merge lcm.Revision, out *P
 	}
 	for _, b := range side {
 		in.lacking = nil
-		s, err := in.verify(p.policy, b, merge, at)
+		s, err := w.verify(p.policy, b, &in, merge, at)
 		if err == nil {
 			err = w.remade(ctx, &in, s)
 		}

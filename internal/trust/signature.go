@@ -29,15 +29,25 @@ func (r keyring) verify(armored, payload []byte, at time.Time) (*Key, *signature
 // verifyFor checks the signature of a commit or of an approval, which an SSH signature tells apart by
 // its namespace. An OpenPGP signature has none; the bytes of the one never are those of the other.
 func (r keyring) verifyFor(namespace string, armored, payload []byte, at time.Time) (*Key, *signatureError) {
+	if bad := oneSignature(armored); bad != nil {
+		return nil, bad
+	}
 	switch {
-	case len(armored) > maxSignature:
-		return nil, refuseSignature("trust/malformed-signature", "the signature has %d bytes; at most %d are read", len(armored), maxSignature)
-	case bytes.Count(armored, []byte("-----BEGIN ")) > 1:
-		return nil, refuseSignature("trust/several-signatures", "it carries several signatures; exactly one is allowed")
 	case bytes.HasPrefix(armored, []byte(sshBegin)):
 		return r.verifySSH(namespace, armored, payload, at)
 	case bytes.HasPrefix(armored, []byte(openpgpBegin)):
 		return r.verifyOpenPGP(armored, payload, at)
 	}
 	return nil, refuseSignature("trust/malformed-signature", "the signature is neither an SSH signature nor an OpenPGP signature: set gpg.format to ssh or openpgp")
+}
+
+// oneSignature refuses what is too large for a signature, and several.
+func oneSignature(armored []byte) *signatureError {
+	switch {
+	case len(armored) > maxSignature:
+		return refuseSignature("trust/malformed-signature", "the signature has %d bytes; at most %d are read", len(armored), maxSignature)
+	case bytes.Count(armored, []byte("-----BEGIN ")) > 1:
+		return refuseSignature("trust/several-signatures", "it carries several signatures; exactly one is allowed")
+	}
+	return nil
 }

@@ -78,21 +78,15 @@ type sshsig struct {
 }
 
 func (r keyring) verifySSH(namespace string, armored, payload []byte, at time.Time) (*Key, *signatureError) {
-	sig, err := parseSSHSig(armored)
-	if err != nil {
-		return nil, refuseSignature("trust/malformed-signature", "the SSH signature is malformed: %v", err)
-	}
-	if string(sig.namespace) != namespace {
-		return nil, refuseSignature("trust/wrong-namespace", "the SSH signature was made for %q, not for %q", sig.namespace, namespace)
+	sig, bad := readSSHSig(namespace, armored)
+	if bad != nil {
+		return nil, bad
 	}
 	signer, bad := r.sshSigner(sig.publicKey, at)
 	if bad != nil {
 		return nil, bad
 	}
-	if bad := sig.acceptable(signer.public); bad != nil {
-		return nil, bad
-	}
-	message, bad := sig.message(payload)
+	message, bad := sig.signed(signer.public, payload)
 	if bad != nil {
 		return nil, bad
 	}
@@ -104,6 +98,26 @@ func (r keyring) verifySSH(namespace string, armored, payload []byte, at time.Ti
 		return nil, bad
 	}
 	return key, nil
+}
+
+// readSSHSig reads a signature that was made for a namespace.
+func readSSHSig(namespace string, armored []byte) (*sshsig, *signatureError) {
+	sig, err := parseSSHSig(armored)
+	if err != nil {
+		return nil, refuseSignature("trust/malformed-signature", "the SSH signature is malformed: %v", err)
+	}
+	if string(sig.namespace) != namespace {
+		return nil, refuseSignature("trust/wrong-namespace", "the SSH signature was made for %q, not for %q", sig.namespace, namespace)
+	}
+	return sig, nil
+}
+
+// signed is what a key signed if the signature is by it, which must be of a kind that counts.
+func (s *sshsig) signed(public ssh.PublicKey, payload []byte) ([]byte, *signatureError) {
+	if bad := s.acceptable(public); bad != nil {
+		return nil, bad
+	}
+	return s.message(payload)
 }
 
 // acceptable refuses weak formats, and bytes after the signature that no algorithm asks for.
@@ -166,9 +180,12 @@ func parseSSHSig(armored []byte) (*sshsig, error) {
 	if len(fields[2]) > 0 {
 		return nil, errors.New("its reserved field is not empty")
 	}
-	if err := ssh.Unmarshal(fields[4], &s.signature); err != nil {
+	format, rest, ok := wireString(fields[4])
+	value, rest, whole := wireString(rest)
+	if !ok || !whole {
 		return nil, errors.New("the signature in it cannot be read")
 	}
+	s.signature = ssh.Signature{Format: string(format), Blob: value, Rest: rest}
 	return s, nil
 }
 
@@ -181,18 +198,24 @@ func cutPrefix(b []byte, prefix string, ok bool) ([]byte, bool) {
 
 // wireStrings reads exactly n strings of the SSH wire format (RFC 4251, section 5).
 func wireStrings(b []byte, n int) ([][]byte, error) {
-	out := make([][]byte, n)
+	out, ok := make([][]byte, n), false
 	for i := range out {
-		if len(b) < 4 || uint64(len(b)-4) < uint64(binary.BigEndian.Uint32(b)) {
+		if out[i], b, ok = wireString(b); !ok {
 			return nil, errors.New("it is cut off")
 		}
-		end := 4 + int(binary.BigEndian.Uint32(b))
-		out[i], b = b[4:end], b[end:]
 	}
 	if len(b) > 0 {
 		return nil, errors.New("bytes follow its end")
 	}
 	return out, nil
+}
+
+func wireString(b []byte) (s, rest []byte, ok bool) {
+	if len(b) < 4 || uint64(len(b)-4) < uint64(binary.BigEndian.Uint32(b)) {
+		return nil, nil, false
+	}
+	end := 4 + int(binary.BigEndian.Uint32(b))
+	return b[4:end], b[end:], true
 }
 
 func fingerprintOf(wire []byte) string {

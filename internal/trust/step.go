@@ -101,7 +101,7 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 	if len(c.Parents) == 0 || c.Parents[0] != p.revision {
 		return in, fmt.Errorf("trust: commit %s does not follow %s, as was read before: the repository is damaged, or changes underway", revision, p.revision)
 	}
-	if in.head, err = in.verify(p.policy, c, revision, at); err != nil {
+	if in.head, err = w.verify(p.policy, c, &in, revision, at); err != nil {
 		return in, err
 	}
 	tips, err := w.forged(ctx, p, &in)
@@ -116,7 +116,7 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 		if err := ctx.Err(); err != nil {
 			return in, err
 		}
-		s, err := in.verify(p.policy, b, revision, at)
+		s, err := w.verify(p.policy, b, &in, revision, at)
 		if err == nil {
 			err = w.remade(ctx, &in, s)
 		}
@@ -128,8 +128,8 @@ func (w *walk) signatures(ctx context.Context, p state, revision lcm.Revision, a
 	return in, nil
 }
 
-func (in *brought) verify(t *Policy, c *gitrepo.Commit, step lcm.Revision, at time.Time) (signed, error) {
-	key, bad := t.keys.verify(c.Signature, c.Payload, at)
+func (w *walk) verify(t *Policy, c *gitrepo.Commit, in *brought, step lcm.Revision, at time.Time) (signed, error) {
+	key, bad := w.signer(t, c, at)
 	switch {
 	case bad == nil && key.Owner.forge != nil:
 		return signed{Commit: c, forge: key.Owner.forge}, nil

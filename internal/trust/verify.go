@@ -85,6 +85,9 @@ func Verify(ctx context.Context, repo *gitrepo.Repo, cfg Config, last, head lcm.
 	v := Verified{revision: at.revision, tree: at.tree, policy: at.policy}
 	todo, err := w.ratchet(ctx, at.revision, head)
 	for i := 0; err == nil && i < len(todo); i++ {
+		if i%maxAhead == 0 {
+			w.lookAhead(at.policy, todo[i:min(i+maxAhead, len(todo))])
+		}
 		var next state
 		var step Step
 		if next, step, err = w.step(ctx, at, todo[i]); err == nil {
@@ -117,6 +120,7 @@ type walk struct {
 	chain   *chain
 	commits commits
 	refs    *gitrepo.Approvals // nil until asked for
+	ahead   ahead
 }
 
 // state is one believed revision, ready to judge the next.
