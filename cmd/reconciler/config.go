@@ -108,16 +108,20 @@ func loadConfig(file string) (*daemonConfig, error) {
 
 // readConfig returns either the configuration or what is wrong with it.
 func readConfig(file string) (*daemonConfig, []diag.Finding, error) {
+	s, findings := schema.New(nil)
+	if s == nil {
+		return nil, findings, nil
+	}
+	return readConfigBy(s, file)
+}
+
+func readConfigBy(s *schema.Schema, file string) (*daemonConfig, []diag.Finding, error) {
 	data, err := readFile(file)
 	if err != nil {
 		return nil, nil, configErrorf("reading the configuration: %v", err)
 	}
 	doc, findings := strictyaml.Parse(file, data)
 	if doc == nil {
-		return nil, findings, nil
-	}
-	s, findings := schema.New(nil)
-	if s == nil {
 		return nil, findings, nil
 	}
 	if findings = check.Violations(doc, s.CheckSettings("Daemon", doc.Map())); len(findings) > 0 {
@@ -173,7 +177,7 @@ func (c *daemonConfig) complete(dir string) error {
 	}
 	for setting, schedule := range map[string]string{"schedule": c.Schedule, "driftSchedule": c.DriftSchedule} {
 		if err := reconcile.CheckSchedule(schedule); err != nil {
-			errs = append(errs, wrong(setting, "%q is no schedule: %v", schedule, err))
+			errs = append(errs, wrong(setting, "%q is no schedule (%v): write one such as \"@every 30s\", or five cron fields such as \"*/5 * * * *\"", schedule, err))
 		}
 	}
 	return errors.Join(append(errs, below(c.limits(), "limits"), below(c.Webhook.complete(dir, c.Repositories), "webhook"))...)

@@ -102,6 +102,9 @@ func (r *repositoryConfig) complete(dir, schedule string) error {
 		r.Forges[name] = f
 	}
 	err := errors.Join(expandIn(&r.Auth.Username, "auth", "username"), r.ages(schedule))
+	if gitrepo.CheckBranch(r.Branch) != nil {
+		err = errors.Join(err, wrong("branch", "Git allows no branch of the name %q: write it as `git branch` shows it, such as main", r.Branch))
+	}
 	return errors.Join(err, below(gitrepo.CheckURL(r.URL, r.Auth.login()), "url"))
 }
 

@@ -57,6 +57,12 @@ func CheckURL(address string, auth Auth) error {
 	return s.close()
 }
 
+// CheckBranch says what is wrong with the name of a branch.
+func CheckBranch(name string) error {
+	_, err := branchRef(name)
+	return err
+}
+
 // OpenMirror opens the mirror in cfg.Dir, or makes it. Nothing is fetched yet.
 func OpenMirror(cfg Config) (*Repo, error) {
 	branch, err := branchRef(cfg.Branch)

@@ -181,9 +181,12 @@ func comment(n ast.Node) string {
 	return strings.Join(lines, " ")
 }
 
-func expectation(f *ast.Field) string {
+func expectation(f *ast.Field) string { return attribute(f, "expect") }
+
+// attribute is the text of an attribute such as @unit("bytes"); empty if there is none.
+func attribute(f *ast.Field, name string) string {
 	for _, a := range f.Attrs {
-		if key, body := a.Split(); key == "expect" {
+		if key, body := a.Split(); key == name {
 			if words, err := literal.Unquote(body); err == nil {
 				return words
 			}

@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
@@ -44,10 +45,15 @@ func (p *page) demand(prefix string, x *ast.Field, under []string, of *ast.Struc
 	if err != nil {
 		return err
 	}
-	if fieldOf(of, name) == nil && !p.has(prefix+name) {
+	if fieldOf(of, name) == nil && !p.has(prefix+name, under) {
 		optional := *x
-		optional.Constraint = token.OPTION
-		if err := p.field(prefix, &optional, nil); err != nil {
+		if !p.apart {
+			optional.Constraint = token.OPTION
+		}
+		outer := p.under
+		p.under = append(slices.Clone(outer), under...)
+		err := p.field(prefix, &optional, nil)
+		if p.under = outer; err != nil || p.apart {
 			return err
 		}
 	}
@@ -64,13 +70,12 @@ func (p *page) demand(prefix string, x *ast.Field, under []string, of *ast.Struc
 	return nil
 }
 
-func (p *page) has(path string) bool {
-	for _, r := range p.table {
-		if r.path == path {
-			return true
-		}
-	}
-	return false
+// has reports whether a field has a row already, of those that are apart one that also holds under these conditions.
+func (p *page) has(path string, under []string) bool {
+	under = append(slices.Clone(p.under), under...)
+	return slices.ContainsFunc(p.table, func(r row) bool {
+		return r.path == path && (!p.apart || len(r.under) <= len(under) && slices.Equal(r.under, under[:len(r.under)]))
+	})
 }
 
 // moreThanPresence leaves out that a field is given where the rest says what it is.

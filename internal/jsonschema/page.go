@@ -89,11 +89,16 @@ type page struct {
 	of    *Definitions
 	table []row
 	notes []string
+
+	apart bool     // a field that is declared under several conditions has a row for each
+	under []string // the conditions of the fields that are looked at
 }
 
 type row struct {
 	path, value, doc string
 	required         bool
+	under            []string
+	standard, unit   string
 }
 
 // rows adds a row for each field of a struct, and for those below.
@@ -132,7 +137,7 @@ func (p *page) field(prefix string, x *ast.Field, within []string) error {
 	if words := expectation(x); words != "" {
 		value = words
 	}
-	p.table = append(p.table, row{prefix + name, value, comment(x), x.Constraint == token.NOT})
+	p.table = append(p.table, row{prefix + name, value, comment(x), x.Constraint == token.NOT, p.under, attribute(x, "default"), attribute(x, "unit")})
 	if below.of == nil {
 		return nil
 	}
@@ -219,10 +224,14 @@ func (p *page) named(x *ast.Ident) (string, below, error) {
 	if def == nil {
 		return "", below{}, unknown(x)
 	}
-	if def.expect != "" {
-		return def.expect, below{}, nil
+	words, under, err := p.words(def.value)
+	switch {
+	case def.expect == "":
+		return words, under, err
+	case p.apart:
+		return def.expect, under, err
 	}
-	return p.words(def.value)
+	return def.expect, below{}, nil
 }
 
 func (p *page) mapping(s *ast.StructLit) (string, below, error) {
