@@ -69,7 +69,7 @@ var layers = map[string]string{
 	"internal/apply":                 "lcm plan store trust",
 	"internal/reconcile":             "lcm diag kept masterkey canonjson gitrepo history state store tree trust sopsfile plan check apply",
 
-	"internal/health":           "lcm reconcile",
+	"internal/health":           "lcm store reconcile",
 	"internal/tracing":          "",
 	"internal/tracing/otlptest": "", // tests alone
 	"internal/sdnotify":         "",
@@ -80,7 +80,7 @@ var layers = map[string]string{
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
-	"cmd/reconciler": "tracing lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/breaker store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health webhook examples",
+	"cmd/reconciler": "tracing commitstatus sdnotify lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/breaker store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health webhook examples",
 }
 
 // owners says who alone may import the heavy modules.

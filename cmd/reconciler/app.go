@@ -40,6 +40,7 @@ type shared struct {
 	state   *state.File
 	opener  *sopsfile.Opener
 	targets map[string]reconcile.Target
+	reports *reports
 }
 
 func (a *app) onClose(f func() error) {
@@ -76,9 +77,12 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 			return nil, configError{err.Error()}
 		}
 	}
+	if err := a.openReports(c, dryRun, log); err != nil {
+		return nil, err
+	}
 	a.targets = map[string]reconcile.Target{}
 	for name, t := range c.Targets {
-		s, err := openTarget(ctx, t, a.key, dryRun)
+		s, err := a.openTarget(ctx, name, t, dryRun)
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
 		}
@@ -108,6 +112,9 @@ func (a *app) openRepository(c *daemonConfig, r *repositoryConfig, dryRun bool, 
 	}
 	if !dryRun {
 		keepVerdicts(&rc, c.beside("verdicts"))
+		if err := a.reports.listen(&rc, r); err != nil {
+			return rc, nil, err
+		}
 	}
 	reconciler, err := reconcile.New(rc)
 	return rc, reconciler, err
@@ -233,13 +240,13 @@ func openForges(r *repositoryConfig) (map[string]reconcile.Forge, error) {
 	return forges, nil
 }
 
-func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun bool) (store.Target, error) {
+func (a *app) openTarget(ctx context.Context, name string, t targetConfig, dryRun bool) (store.Target, error) {
 	if dryRun && t.Path != "" && !exists(t.Path) {
 		return store.Absent{Can: store.Capabilities{Secrets: t.Type == "bolt"}}, nil
 	}
 	switch t.Type {
 	case "bolt":
-		return bolt.New(bolt.Config{Path: t.Path, SealKey: key.Derive(masterkey.SealBolt)})
+		return bolt.New(bolt.Config{Path: t.Path, SealKey: a.key.Derive(masterkey.SealBolt)})
 	case "file":
 		return file.New(file.Config{Path: t.Path})
 	case "etcd":
@@ -247,7 +254,7 @@ func openTarget(ctx context.Context, t targetConfig, key masterkey.Key, dryRun b
 	case "redis":
 		return openRedis(t)
 	case "vault":
-		return openVault(ctx, t)
+		return openVault(ctx, t, a.reports.measures.Vault(name))
 	}
 	return nil, configErrorf("unknown type %q", t.Type)
 }

@@ -47,6 +47,8 @@ type daemonConfig struct {
 		Listen string `json:"listen"`
 	} `json:"metrics"`
 	Webhook *webhookConfig `json:"webhook"`
+	Events  eventsConfig   `json:"events"`
+	Tracing *tracingConfig `json:"tracing"`
 
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
@@ -164,7 +166,7 @@ func configFindings(fs []diag.Finding) error {
 
 // complete makes paths absolute, fills in defaults and reads what the schema leaves as text. It tells all that is wrong.
 func (c *daemonConfig) complete(dir string) error {
-	for _, p := range []*string{&c.Key.File, &c.State.Path, &c.Secrets.Age.IdentityFile} {
+	for _, p := range []*string{&c.Key.File, &c.State.Path, &c.Secrets.Age.IdentityFile, &c.Events.File} {
 		*p = absolute(dir, *p)
 	}
 	if c.Key.File == "" {
@@ -180,7 +182,7 @@ func (c *daemonConfig) complete(dir string) error {
 			errs = append(errs, wrong(setting, "%q is no schedule (%v): write one such as \"@every 30s\", or five cron fields such as \"*/5 * * * *\"", schedule, err))
 		}
 	}
-	return errors.Join(append(errs, below(c.limits(), "limits"), below(c.Webhook.complete(dir, c.Repositories), "webhook"))...)
+	return errors.Join(append(errs, below(c.limits(), "limits"), below(c.Webhook.complete(dir, c.Repositories), "webhook"), below(c.Tracing.complete(dir), "tracing"))...)
 }
 
 func (t *targetConfig) complete(dir string) error {

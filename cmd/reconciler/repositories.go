@@ -31,6 +31,7 @@ type repositoryConfig struct {
 		MaxAge string   `json:"maxAge"`
 		By     []string `json:"by"`
 	} `json:"heartbeat"`
+	Reports reportsConfig `json:"reports"`
 
 	dir       string // where the daemon keeps what is its own
 	freshness reconcile.Freshness
@@ -97,6 +98,7 @@ func (r *repositoryConfig) complete(dir, schedule string) error {
 	if !strings.Contains(r.URL, ":") {
 		r.URL = absolute(dir, r.URL)
 	}
+	r.Reports.GitHub.complete(dir)
 	for name, f := range r.Forges {
 		f.TokenFile = absolute(dir, f.TokenFile)
 		r.Forges[name] = f
@@ -164,10 +166,11 @@ func (c *daemonConfig) one() (*repositoryConfig, error) {
 	return &c.Repositories[0], nil
 }
 
-func (c *daemonConfig) names() string {
-	var names []string
+func (c *daemonConfig) names() string { return strings.Join(c.repositoryNames(), ", ") }
+
+func (c *daemonConfig) repositoryNames() (names []string) {
 	for _, r := range c.Repositories {
 		names = append(names, r.Name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }

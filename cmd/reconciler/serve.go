@@ -37,7 +37,6 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 	if hook != nil {
 		group.Go(func() error { return hook.serve(ctx) })
 	}
-	watch := func(string, *reconcile.Report, error) {}
 	if c.Metrics.Listen != "" {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
 		if err != nil {
@@ -46,8 +45,8 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 		log.Info("listening", "for", "metrics", "address", l.Addr().String())
 		watched := a.health(log, hook)
 		group.Go(func() error { return watched.Serve(ctx, l) })
-		watch = func(repository string, r *reconcile.Report, err error) { countPass(watched, repository, r, err) }
 	}
+	group.Go(func() error { a.reports.run(ctx, a.alive); return nil })
 	schedule := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}
 	for _, s := range a.repositories {
 		tell := logReport(a.logOf(s, log))
@@ -55,7 +54,7 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 			defer cancel()
 			return s.run(ctx, schedule, func(r *reconcile.Report, err error) {
 				tell(r, err)
-				watch(s.Name, r, err)
+				a.reports.passed(s.Name, r, err)
 			})
 		})
 	}
@@ -72,21 +71,12 @@ func (a *app) logOf(s *served, log *slog.Logger) *slog.Logger {
 
 func (a *app) health(log *slog.Logger, hook *hook) *health.Server {
 	cfg := health.Config{Log: log}
+	a.reports.measured(&cfg)
 	for _, s := range a.repositories {
-		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status})
+		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status, Active: s.Active})
 	}
 	if hook != nil {
 		cfg.Collectors = append(cfg.Collectors, health.Counted("reconcile_webhooks_total", "Webhooks, by what became of them.", "result", hook.Counts))
 	}
 	return health.New(cfg)
-}
-
-// countPass counts a pass.
-func countPass(watched *health.Server, repository string, r *reconcile.Report, err error) {
-	if err != nil {
-		watched.Passed(repository, reconcile.ResultFailed, 0)
-		return
-	}
-	watched.Passed(repository, r.Result(), r.Took)
-	watched.Drifted(repository, r.Drifted)
 }

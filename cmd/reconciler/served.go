@@ -63,6 +63,15 @@ func (s *served) Status() (*reconcile.Status, error) {
 	return st, nil
 }
 
+// Active counts the entries in force; of a repository that can't be opened none are known.
+func (s *served) Active() (map[reconcile.Area]int, error) {
+	r, err := s.reconciler()
+	if err != nil {
+		return nil, err
+	}
+	return r.Active()
+}
+
 // run makes passes by the schedule until ctx ends, from when the repository can be opened. Each, or that it can't be, is handed to done.
 func (s *served) run(ctx context.Context, schedule reconcile.Schedule, done func(*reconcile.Report, error)) error {
 	for {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/store/vault"
@@ -33,11 +34,11 @@ func (j vaultJWT) login() vault.JWT {
 	return vault.JWT{Mount: j.Mount, Role: j.Role, File: j.TokenFile}
 }
 
-func openVault(ctx context.Context, t targetConfig) (store.Target, error) {
+func openVault(ctx context.Context, t targetConfig, observe func(operation string, took time.Duration)) (store.Target, error) {
 	role := t.Auth.AppRole
 	c := vault.Config{Address: t.Address, Mount: t.Mount, Namespace: t.Namespace, CACertFile: t.CACertFile, TokenFile: t.Auth.Token.File,
 		AppRole:    vault.AppRole{Mount: role.Mount, RoleID: role.RoleID, SecretIDFile: role.SecretIDFile},
-		Kubernetes: t.Auth.Kubernetes.login(), JWT: t.Auth.JWT.login()}
+		Kubernetes: t.Auth.Kubernetes.login(), JWT: t.Auth.JWT.login(), Observe: observe}
 	if t.TLS != nil {
 		c.CACertFile, c.ServerName = t.TLS.CACertFile, t.TLS.ServerName
 		c.ClientCertFile, c.ClientKeyFile = t.TLS.ClientCertFile, t.TLS.ClientKeyFile

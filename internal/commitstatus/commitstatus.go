@@ -74,13 +74,23 @@ func NewQueue(setter Setter, log *slog.Logger) *Queue {
 	return &Queue{setter: setter, log: log, bell: make(chan struct{}, 1), last: map[lcm.Revision]Status{}}
 }
 
+// Seen says of a commit that it was seen, unless something was said of it already.
+func (q *Queue) Seen(rev lcm.Revision) {
+	q.mu.Lock()
+	_, known := q.last[rev]
+	q.mu.Unlock()
+	if !known {
+		q.Put(Status{rev, Pending, "seen"})
+	}
+}
+
 // Put takes a status, and never waits. One that was the last of its commit already is not sent again; one that still waits gives
-// way to a newer. Pending is shown only of a commit of which nothing was said.
+// way to a newer.
 func (q *Queue) Put(s Status) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	was, known := q.last[s.Revision]
-	if was == s || known && s.State == Pending {
+	if was == s {
 		return
 	}
 	q.remember(s, known)

@@ -64,10 +64,13 @@ func (b *board) expect(t *testing.T, want ...string) {
 func TestEachIsShownOnce(t *testing.T) {
 	b := &board{}
 	run(t, b, func(q *Queue) {
-		for _, s := range []Status{{"a", Pending, "seen"}, {"a", Failure, "x"}, {"a", Failure, "x"}, {"a", Pending, "seen"}, {"a", Success, "in force"}, {"a", Success, "in force"}, {"b", Pending, "seen"}} {
-			q.Put(s)
+		q.Seen("a")
+		for _, s := range []Status{{"a", Failure, "x"}, {"a", Failure, "x"}, {"a", Success, "in force"}, {"a", Success, "in force"}} {
 			time.Sleep(time.Second)
+			q.Put(s)
+			q.Seen("a")
 		}
+		q.Seen("b")
 	})
 	b.expect(t, "a pending seen", "a failure x", "a success in force", "b pending seen")
 }

@@ -25,24 +25,28 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// Config says what is told. All fields are required but Collectors.
+// Config says what is told. Repositories and Log are required.
 type Config struct {
 	Repositories []Repository
 	Log          *slog.Logger
+	Measures     *Measures              // what is counted; nil: nothing is
+	Version      string                 // of the program
 	Collectors   []prometheus.Collector // metrics of other parts of the daemon; their labels must be bounded
 }
 
 // Repository is one that the daemon serves.
 type Repository struct {
-	Name   string                            // in the label of every metric
-	Status func() (*reconcile.Status, error) // called at any time, from any goroutine
+	Name   string                                 // in the label of every metric
+	Status func() (*reconcile.Status, error)      // called at any time, from any goroutine
+	Active func() (map[reconcile.Area]int, error) // the same; nil: what is active is not told
 }
 
 // Server answers those who watch.
 type Server struct {
 	log        *slog.Logger
 	watched    []*watched
-	passes     *passes
+	measures   *Measures
+	version    string
 	collectors []prometheus.Collector
 	handler    http.Handler
 }
@@ -64,10 +68,12 @@ type answer struct {
 
 // New returns a server, which listens nowhere yet.
 func New(cfg Config) *Server {
-	s := &Server{log: cfg.Log, passes: newPasses(), collectors: cfg.Collectors}
+	s := &Server{log: cfg.Log, measures: cfg.Measures, version: cfg.Version, collectors: cfg.Collectors}
 	for _, r := range cfg.Repositories {
 		s.watched = append(s.watched, &watched{Repository: r})
-		s.passes.begin(r.Name)
+	}
+	if s.measures == nil {
+		s.measures = NewMeasures()
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", s.live)

@@ -18,6 +18,9 @@ import (
 
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
+	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
 func good() *reconcile.Status {
@@ -25,12 +28,15 @@ func good() *reconcile.Status {
 	return &reconcile.Status{Schema: reconcile.StatusSchema, Repository: "acme-config", Branch: "main", Accepted: &reconcile.Accepted{Revision: "abc", Since: at},
 		Held: []reconcile.StatusHeld{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d")}}, Fetch: reconcile.StatusFetch{At: &at, Age: &age},
 		Heartbeat: &reconcile.StatusBeat{At: &at, Age: &age}, Ready: true, NotReady: []string{},
-		Failures: 7, Targets: []reconcile.StatusTarget{{Target: "runtime", Down: true}, {Target: "secrets"}}}
+		Failures: 7, Failed: []reconcile.StatusFailed{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d"), Targets: []string{"runtime"}}}, Targets: []reconcile.StatusTarget{{Target: "runtime", Down: true}, {Target: "secrets"}}}
 }
 
 func newServer(t *testing.T, status func() (*reconcile.Status, error)) *Server {
 	t.Helper()
-	return New(Config{Repositories: []Repository{{"acme-config", status}}, Log: slog.New(slog.DiscardHandler)})
+	active := func() (map[reconcile.Area]int, error) {
+		return map[reconcile.Area]int{{Project: reconcile.Project{Org: "acme", Name: "other"}, Environment: "production"}: 7}, nil
+	}
+	return New(Config{Repositories: []Repository{{"acme-config", status, active}}, Log: slog.New(slog.DiscardHandler), Measures: NewMeasures("acme-config"), Version: "1.2.3"})
 }
 
 // serve answers at an address until the test ends.
@@ -111,8 +117,14 @@ func TestMetrics(t *testing.T) {
 		return nil, errors.New("gone")
 	})
 	at := serve(t, s)
-	s.Passed("acme-config", reconcile.ResultDone, 20*time.Millisecond)
-	s.Passed("acme-config", reconcile.ResultFailed, 0)
+	acme := reconcile.Project{Org: "acme", Name: "shop"}
+	s.measures.Passed("acme-config", &reconcile.Report{Took: 20 * time.Millisecond, Drifted: reconcile.DriftCount{"runtime": {state.DriftValue: 2}},
+		Operations: map[reconcile.Operation]int{{Project: acme, Action: store.Update}: 3, {Project: acme, Action: store.Create, Failed: true}: 1}})
+	s.measures.Passed("acme-config", nil)
+	s.measures.Happened(reconcile.Event{Repository: "acme-config", Event: reconcile.EventHeld})
+	s.measures.Evaluated("acme-config")(3*time.Millisecond, true)
+	s.measures.Vault("secrets")("write", 40*time.Millisecond)
+	get(t, at, "/metrics") // which tells the counters which projects there are
 	_, body := get(t, at, "/metrics")
 	for _, line := range []string{
 		`reconcile_ready{repository="acme-config"} 1`,
@@ -130,6 +142,22 @@ func TestMetrics(t *testing.T) {
 		`reconcile_passes_total{repository="acme-config",result="failed"} 1`,
 		`reconcile_passes_total{repository="acme-config",result="refused"} 0`,
 		`reconcile_pass_duration_seconds_count{repository="acme-config"} 1`,
+		`reconcile_drift_total{kind="value",repository="acme-config",target="runtime"} 2`,
+		`reconcile_failed_namespaces{repository="acme-config",target="runtime"} 1`,
+		`reconcile_failed_namespaces{repository="acme-config",target="secrets"} 0`,
+		`reconcile_accepted_by_hand{repository="acme-config"} 0`,
+		`reconcile_accepted_timestamp_seconds{repository="acme-config"} 1.7673230455e+09`,
+		`reconcile_events_total{event="held",repository="acme-config"} 1`,
+		`reconcile_events_total{event="refused",repository="acme-config"} 0`,
+		`config_operations_total{namespace="acme/shop",operation="update",repository="acme-config",status="applied"} 3`,
+		`config_operations_total{namespace="acme/shop",operation="create",repository="acme-config",status="failed"} 1`,
+		`config_operations_total{namespace="acme/other",operation="delete",repository="acme-config",status="applied"} 0`,
+		`active_configurations{environment="production",namespace="acme/other",repository="acme-config"} 7`,
+		`policy_evaluation_duration_seconds_count{repository="acme-config",result="denied"} 1`,
+		`policy_evaluation_duration_seconds_count{repository="acme-config",result="allowed"} 0`,
+		`vault_latency_seconds_count{operation="write",target="secrets"} 1`,
+		`vault_latency_seconds_count{operation="login",target="secrets"} 0`,
+		`lcm_build_info{version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("no line %s in\n%s", line, body)
@@ -149,10 +177,10 @@ func TestMetrics(t *testing.T) {
 func TestSeveral(t *testing.T) {
 	stale := good()
 	stale.Repository, stale.Ready, stale.NotReady = "globex-config", false, []string{"the repository was never fetched"}
-	s := New(Config{Log: slog.New(slog.DiscardHandler), Repositories: []Repository{
-		{"acme-config", func() (*reconcile.Status, error) { return good(), nil }},
-		{"globex-config", func() (*reconcile.Status, error) { return stale, nil }},
-		{"initech-config", func() (*reconcile.Status, error) { return nil, errors.New("tampered") }},
+	s := New(Config{Log: slog.New(slog.DiscardHandler), Measures: NewMeasures("acme-config", "globex-config", "initech-config"), Repositories: []Repository{
+		{"acme-config", func() (*reconcile.Status, error) { return good(), nil }, nil},
+		{"globex-config", func() (*reconcile.Status, error) { return stale, nil }, nil},
+		{"initech-config", func() (*reconcile.Status, error) { return nil, errors.New("tampered") }, nil},
 	}})
 	at := serve(t, s)
 	if code, body := get(t, at, "/health/ready"); code != 503 ||
@@ -178,7 +206,7 @@ func TestSeveral(t *testing.T) {
 	if _, err := Ask(t.Context(), at, "hooli-config"); err == nil || !strings.Contains(err.Error(), "does not serve such a repository") {
 		t.Error(err)
 	}
-	s.Passed("globex-config", reconcile.ResultRefused, time.Second)
+	s.measures.Passed("globex-config", &reconcile.Report{Refusal: &trust.Refusal{}})
 	_, body = get(t, at, "/metrics")
 	for _, line := range []string{
 		`reconcile_ready{repository="acme-config"} 1`,

@@ -7,55 +7,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
-
-// passes are the metrics that are counted; all others are read from the status when somebody asks.
-type passes struct {
-	total   *prometheus.CounterVec
-	seconds *prometheus.HistogramVec
-	drift   *prometheus.CounterVec
-}
-
-func newPasses() *passes {
-	return &passes{
-		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_passes_total", Help: "Passes, by how they went."}, []string{"repository", "result"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "reconcile_pass_duration_seconds", Help: "How long the passes took that could be made.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 3, 11)}, []string{"repository"}),
-		drift: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "reconcile_drift_total",
-			Help: "Entries that a target was found to hold otherwise than they were put there, each time that a pass found them."}, []string{"repository", "target", "kind"}),
-	}
-}
-
-// begin makes the counters of a repository: one that does not exist yet cannot be alarmed on.
-func (p *passes) begin(repository string) {
-	for _, r := range reconcile.Results() {
-		p.total.WithLabelValues(repository, string(r))
-	}
-	p.seconds.WithLabelValues(repository)
-}
-
-// Passed counts a pass. How long it took does not matter for one that could not be made.
-func (s *Server) Passed(repository string, r reconcile.Result, took time.Duration) {
-	s.passes.total.WithLabelValues(repository, string(r)).Inc()
-	if took > 0 {
-		s.passes.seconds.WithLabelValues(repository).Observe(took.Seconds())
-	}
-}
-
-// Drifted counts what a pass found changed in the targets.
-func (s *Server) Drifted(repository string, found reconcile.DriftCount) {
-	for target, kinds := range found {
-		for kind, n := range kinds {
-			s.passes.drift.WithLabelValues(repository, target, string(kind)).Add(float64(n))
-		}
-	}
-}
 
 func (s *Server) metrics() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(s.passes.total, s.passes.seconds, s.passes.drift, newGauges(s.watched))
+	registry.MustRegister(newGauges(s.watched, s.measures, s.version))
+	registry.MustRegister(s.measures.collectors()...)
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(s.collectors...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
@@ -63,17 +20,22 @@ func (s *Server) metrics() http.Handler {
 
 // gauges reads statuses as metrics.
 type gauges struct {
-	watched []*watched
+	watched  []*watched
+	measures *Measures // which learns of projects here
+	version  string
 
 	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted, failures, down *prometheus.Desc
+	byHand, acceptedAt, failed, active, build                                                                *prometheus.Desc
 }
 
-func newGauges(all []*watched) *gauges {
+func newGauges(all []*watched, m *Measures, version string) *gauges {
 	describe := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, append([]string{"repository"}, labels...), nil)
 	}
 	return &gauges{
 		watched:        all,
+		measures:       m,
+		version:        version,
 		ready:          describe("reconcile_ready", "1 if /health/ready says so."),
 		fetched:        describe("reconcile_last_fetch_timestamp_seconds", "When the repository was last fetched with success. Missing: never."),
 		fetchAge:       describe("reconcile_last_fetch_age_seconds", "How long ago that was."),
@@ -84,18 +46,24 @@ func newGauges(all []*watched) *gauges {
 		held:           describe("reconcile_held_namespaces", "Namespaces that are held by checks."),
 		drifted:        describe("reconcile_drifted_entries", "Entries that targets hold otherwise than they were put there, and that are not put right yet, or only reported."),
 		failures:       describe("reconcile_fetch_failures", "How often in a row the repository could not be fetched. Each makes the next pass later."),
+		byHand:         describe("reconcile_accepted_by_hand", "1 if an operator, and not trust, accepted the revision that is believed."),
+		acceptedAt:     describe("reconcile_accepted_timestamp_seconds", "When the revision was accepted that is believed."),
+		failed:         describe("reconcile_failed_namespaces", "Namespaces that a target did not take.", "target"),
+		active:         describe("active_configurations", "Entries that targets were given. The namespace is the tenant and the project.", "namespace", "environment"),
+		build:          prometheus.NewDesc("lcm_build_info", "1; the version of the program.", []string{"version"}, nil),
 		down:           describe("reconcile_target_down", "1 for a target that failed some times in a row and is not asked for a while.", "target"),
 	}
 }
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted, g.failures, g.down} {
+	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted, g.failures, g.down, g.byHand, g.acceptedAt, g.failed, g.active, g.build} {
 		ch <- d
 	}
 }
 
 // Collect reads the statuses.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(g.build, prometheus.GaugeValue, 1, g.version)
 	for _, w := range g.watched {
 		g.collect(ch, w)
 	}
@@ -116,9 +84,17 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, w *watched) {
 	set(g.held, float64(len(s.Held)))
 	set(g.drifted, float64(s.Drift.Open))
 	set(g.failures, float64(s.Failures))
+	failed := map[string]int{}
+	for _, f := range s.Failed {
+		for _, target := range f.Targets {
+			failed[target]++
+		}
+	}
 	for _, t := range s.Targets {
 		set(g.down, number(t.Down), t.Target)
+		set(g.failed, float64(failed[t.Target]), t.Target)
 	}
+	g.collectActive(w, set)
 	if s.Fetch.At != nil {
 		set(g.fetched, float64(s.Fetch.At.UnixMilli())/1000)
 		set(g.fetchAge, *s.Fetch.Age)
@@ -131,6 +107,23 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, w *watched) {
 	}
 	if s.Accepted != nil {
 		set(g.accepted, 1, s.Branch, string(s.Accepted.Revision))
+		set(g.acceptedAt, float64(s.Accepted.Since.UnixMilli())/1000)
+		set(g.byHand, number(s.ByHand != nil))
+	}
+}
+
+// collectActive counts entries, and has the counters made of the projects that it meets.
+func (g *gauges) collectActive(w *watched, set func(*prometheus.Desc, float64, ...string)) {
+	if w.Active == nil {
+		return
+	}
+	areas, err := w.Active()
+	if err != nil {
+		return // the state can't be read, which reconcile_ready tells
+	}
+	for a, n := range areas {
+		set(g.active, float64(n), a.Project.String(), a.Environment)
+		g.measures.knows(w.Name, a.Project.String())
 	}
 }
 

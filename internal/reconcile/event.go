@@ -86,6 +86,7 @@ type standing struct {
 	held     map[lcm.Namespace]state.Namespace
 	failed   map[string]int // targets, and how many namespaces they did not take
 	stale    string
+	paused   map[string]state.Suspension // in force, by pattern and who said so
 }
 
 // stood reads it from the state.
@@ -102,13 +103,22 @@ func (r *Reconciler) stood() (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &standing{accepted: ratchet.Accepted, refusal: seen.Refusal, held: map[lcm.Namespace]state.Namespace{}, failed: map[string]int{}}
+	suspensions, err := r.State.Suspensions()
+	if err != nil {
+		return nil, err
+	}
+	s := &standing{paused: map[string]state.Suspension{}, accepted: ratchet.Accepted, refusal: seen.Refusal, held: map[lcm.Namespace]state.Namespace{}, failed: map[string]int{}}
 	for ns, n := range pending {
 		if len(n.Held) > 0 {
 			s.held[ns] = n
 		}
 		for _, target := range n.Failed {
 			s.failed[target]++
+		}
+	}
+	for _, p := range slices.Concat(suspensions.Operator, suspensions.Repository) {
+		if p.InForce(r.Now()) {
+			s.paused[p.Namespaces+" "+p.By] = p
 		}
 	}
 	if s.stale = r.Freshness.fetchStale(seen, r.Now()); s.stale == "" && r.Freshness.MaxHeartbeatAge > 0 {
@@ -141,6 +151,7 @@ func (r *Reconciler) telling(o Options) (func(*Report), error) {
 		after.seen(before, p)
 		r.before = after
 		r.tellTrust(before, after)
+		r.tellPaused(before, after)
 		r.tellHeld(before, after)
 		if p != nil {
 			r.tellDone(p)
@@ -196,6 +207,27 @@ func (r *Reconciler) tellAccepted(from, to lcm.Revision) {
 		e.Reason = "the introduction"
 	}
 	r.Tell(e)
+}
+
+// tellPaused tells of suspensions, of operators and of lcm.yaml.
+func (r *Reconciler) tellPaused(before, after *standing) {
+	for _, key := range slices.Sorted(maps.Keys(after.paused)) {
+		s := after.paused[key]
+		if was, paused := before.paused[key]; paused && was == s {
+			continue
+		}
+		e := Event{Event: EventSuspended, Pattern: s.Namespaces, By: s.By, Revision: s.Commit, Reason: s.Reason}
+		if !s.Until.IsZero() {
+			e.Until = &s.Until
+		}
+		r.Tell(e)
+	}
+	for _, key := range slices.Sorted(maps.Keys(before.paused)) {
+		if _, paused := after.paused[key]; !paused {
+			s := before.paused[key]
+			r.Tell(Event{Event: EventResumed, Pattern: s.Namespaces, By: s.By, Revision: s.Commit})
+		}
+	}
 }
 
 func (r *Reconciler) tellHeld(before, after *standing) {

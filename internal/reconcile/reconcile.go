@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -82,6 +83,7 @@ type Reconciler struct {
 	loop        *loop
 	before      *standing // the last that events told of
 	active      active
+	began       atomic.Int64 // when the pass that is made began, in Unix nanoseconds; 0 if none is
 }
 
 // New returns a reconciler.
@@ -125,12 +127,21 @@ type Options struct {
 	Despite []state.Exception
 }
 
+// Passing is for how long a pass is being made; 0 if none is.
+func (r *Reconciler) Passing() time.Duration {
+	if began := r.began.Load(); began != 0 {
+		return time.Since(time.Unix(0, began))
+	}
+	return 0
+}
+
 // Pass runs once, from fetch to publish. What the repository, its signers or the targets do wrong is in the
 // Report; an error means that the pass itself could not be made.
 func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	select {
 	case r.passing <- struct{}{}:
-		defer func() { <-r.passing }()
+		r.began.Store(time.Now().UnixNano())
+		defer func() { r.began.Store(0); <-r.passing }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/plan"
 	"github.com/llm-config-manager/lcm/internal/state"
+	"github.com/llm-config-manager/lcm/internal/store"
 	"github.com/llm-config-manager/lcm/internal/trust"
 )
 
@@ -36,6 +37,8 @@ type Report struct {
 	Entries   int            // entries in them that are wanted
 	Took      time.Duration
 
+	Operations map[Operation]int // what was to be written, and whether the target took it
+
 	start   time.Time
 	dryRun  bool
 	held    map[lcm.Namespace]Held
@@ -45,6 +48,13 @@ type Report struct {
 	resumes time.Time // when the first of what waits need not wait any more; zero: never by itself
 
 	compared int // values that were read for a plan
+}
+
+// Operation is what was to be done to entries of a project.
+type Operation struct {
+	Project
+	Action store.Action
+	Failed bool
 }
 
 // Held is a namespace that stays at its last good revision.
@@ -75,7 +85,7 @@ type Failure struct {
 func (f Failure) ErrorText() string { return f.Err.Error() }
 
 func (r *Reconciler) newReport(o Options) *Report {
-	return &Report{start: r.Now(), dryRun: o.DryRun, Drifted: DriftCount{}, held: map[lcm.Namespace]Held{}, waiting: map[lcm.Namespace]Waiting{}, worked: map[lcm.Namespace]bool{}}
+	return &Report{start: r.Now(), dryRun: o.DryRun, Drifted: DriftCount{}, Operations: map[Operation]int{}, held: map[lcm.Namespace]Held{}, waiting: map[lcm.Namespace]Waiting{}, worked: map[lcm.Namespace]bool{}}
 }
 
 func (p *Report) addFindings(fs []diag.Finding) { p.Findings = append(p.Findings, fs...) }
@@ -137,6 +147,9 @@ func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Na
 		failed := failures(n, results[n.Namespace])
 		for _, target := range slices.Sorted(maps.Keys(failed)) {
 			p.Failed = append(p.Failed, Failure{n.Namespace, target, failed[target]})
+		}
+		for _, c := range n.Changes {
+			p.Operations[Operation{ProjectOf(n.Namespace), c.Action, failed[c.Target] != nil}]++
 		}
 		n.Changes = slices.DeleteFunc(n.Changes, func(c plan.Change) bool { return failed[c.Target] != nil })
 		n.Batches, n.Inventory = nil, nil // people read what changes, not values

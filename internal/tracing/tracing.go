@@ -75,7 +75,9 @@ func (t *Tracing) Tracer() trace.Tracer {
 }
 
 // Counts returns how many spans were sent to a collector that took them, and how many were to be sent and were dropped.
-func (t *Tracing) Counts() (sent, dropped uint64) { return t.tail.sent.Load(), t.tail.dropped.Load() }
+func (t *Tracing) Counts() map[string]uint64 {
+	return map[string]uint64{"sent": t.tail.sent.Load(), "dropped": t.tail.dropped.Load()}
+}
 
 // Close sends what is left, for some seconds at most.
 func (t *Tracing) Close() error {

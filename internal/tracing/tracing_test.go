@@ -64,8 +64,8 @@ func TestOverHTTPAndGRPC(t *testing.T) {
 					t.Errorf("span %d: %v", i, s.Span)
 				}
 			}
-			if sent, dropped := tr.Counts(); sent != 4 || dropped != 0 {
-				t.Errorf("sent %d, dropped %d", sent, dropped)
+			if n := tr.Counts(); n["sent"] != 4 || n["dropped"] != 0 {
+				t.Error(n)
 			}
 		})
 	}
@@ -130,14 +130,14 @@ func TestCollectorDown(t *testing.T) {
 	case <-time.After(exportTimeout / 2): // one export alone would take longer
 		t.Fatal("making spans waits for the collector")
 	}
-	if _, dropped := tr.Counts(); dropped < 2*(traces-maxQueued-2) {
-		t.Errorf("%d spans dropped", dropped)
+	if n := tr.Counts(); n["dropped"] < 2*(traces-maxQueued-2) {
+		t.Error(n)
 	}
 	if err := tr.Close(); err != nil {
 		t.Error(err)
 	}
-	if sent, dropped := tr.Counts(); sent != 0 || dropped != 2*traces {
-		t.Errorf("sent %d, dropped %d of %d", sent, dropped, 2*traces)
+	if n := tr.Counts(); n["sent"] != 0 || n["dropped"] != 2*traces {
+		t.Errorf("%v of %d", n, 2*traces)
 	}
 }
 
