@@ -80,6 +80,7 @@ type Reconciler struct {
 	kept        Receipt     // as it lies in its file, without time and MAC
 	term        term
 	unasked     map[string]error // the targets whose marks were not yet compared with the state, and why not
+	layout      *tree.Layout     // of the last revision that was looked at
 	loop        *loop
 	before      *standing // the last that events told of
 	active      active
@@ -395,9 +396,10 @@ func (c *clock) record() error {
 func (r *Reconciler) load(ctx context.Context, v trust.Verified, j *job, report *Report) (_ *tree.Tree, _ *check.Rules, err error) {
 	ctx, end := r.stage(ctx, "load")
 	defer end(&err)
-	t, findings := tree.Load(v.FS())
+	t, findings := tree.LoadAfter(v.FS(), r.layout)
 	var nobody []diag.Finding
 	if t != nil {
+		r.layout = t.Layout()
 		findings, nobody = j.contain(t, findings)
 		findings = append(findings, r.capabilities(t)...)
 	}

@@ -24,6 +24,7 @@ var strictNames = [...]string{SettingsFile, SealRulesFile, trustDir, namespacesD
 // only when a namespace is resolved.
 type layout struct {
 	fsys     fs.FS
+	before   *Layout // of a state with the same environments; or nil
 	findings []diag.Finding
 }
 
@@ -131,16 +132,34 @@ func (l *layout) services(environments map[string]Environment) map[lcm.Service]m
 			l.refuse(path.Join(namespacesDir, org), "layout/reserved", "%q is a word of the API and cannot be an org: rename the folder", org)
 			continue
 		}
+		same := l.same(path.Join(namespacesDir, org))
 		for _, project := range l.folders(path.Join(namespacesDir, org)) {
-			for _, name := range l.folders(path.Join(namespacesDir, org, project)) {
-				s := lcm.Service{Org: org, Project: project, Name: name}
-				if layers := l.layers(s, environments); len(layers) > 0 {
-					found[s] = layers
-				}
+			if same[project] {
+				l.before.project(found, org, project)
+				continue
 			}
+			l.project(found, org, project, environments)
 		}
 	}
 	return found
+}
+
+// project finds the layers of each service of a project.
+func (l *layout) project(found map[lcm.Service]map[string]bool, org, project string, environments map[string]Environment) {
+	dir := path.Join(namespacesDir, org, project)
+	same := l.same(dir)
+	for _, name := range l.folders(dir) {
+		s := lcm.Service{Org: org, Project: project, Name: name}
+		var layers map[string]bool
+		if same[name] {
+			layers = l.before.layers[s]
+		} else {
+			layers = l.layers(s, environments)
+		}
+		if len(layers) > 0 {
+			found[s] = layers
+		}
+	}
 }
 
 func (l *layout) layers(s lcm.Service, environments map[string]Environment) map[string]bool {

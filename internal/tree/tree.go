@@ -25,6 +25,7 @@ type Tree struct {
 	services []lcm.Service                   // sorted
 	chains   map[string][]string             // by environment, nearest first
 	cache    *cache
+	clean    bool  // nothing was wrong with settings and layout
 	unlisted bool  // layers was not read: a folder is looked for when it is asked for
 	partly   *part // nil: every document is read
 	beside   *Tree // with the same settings and part, which may have read what is the same in both; or nil
@@ -33,8 +34,14 @@ type Tree struct {
 // Load reads the settings and the folders of a repository, not yet its documents. The findings
 // concern settings and layout. The Tree is nil if lcm.yaml is missing or in any way wrong: without
 // it nothing can be resolved.
-func Load(fsys fs.FS) (*Tree, []diag.Finding) {
+func Load(fsys fs.FS) (*Tree, []diag.Finding) { return LoadAfter(fsys, nil) }
+
+// LoadAfter is Load, which does not look into folders that hold what they held in an earlier state, of which it has the layout; nil: of none.
+func LoadAfter(fsys fs.FS, before *Layout) (*Tree, []diag.Finding) {
 	l := &layout{fsys: fsys}
+	if before.fits(fsys) {
+		l.before = before
+	}
 	root := l.root()
 	settings := l.settings(root)
 	t := &Tree{fsys: fsys, settings: settings, seals: l.sealRules(root), cache: newCache(maxCached)}
@@ -47,6 +54,7 @@ func Load(fsys fs.FS) (*Tree, []diag.Finding) {
 		t.layers = l.services(settings.Environments)
 	}
 	t.services = slices.SortedFunc(maps.Keys(t.layers), compareServices)
+	t.clean = len(l.findings) == 0
 	return t, diag.Sort(l.findings)
 }
 
