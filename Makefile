@@ -3,7 +3,7 @@ GO ?= go
 BIN := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak fuzz build rules kinds compared
+.PHONY: help demo test lint bench soak storm fuzz build rules kinds compared
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: ## gofmt, vet, staticcheck
 bench: ## measure passes beside git, sops, cue and conftest, and targets beside bare clients
 	@GO="$(GO)" scripts/bench
 	@GO="$(GO)" scripts/bench-targets
+
+storm: ## kill the daemon 300 times while commits arrive and targets fail
+	LCM_STORM_KILLS=300 $(GO) test -count=1 -timeout 60m -v -run 'TestStorm$$' ./cmd/reconciler
 
 soak: ## run the daemon for 15 minutes under load, and see that nothing grows
 	LCM_SOAK=15m $(GO) test ./cmd/reconciler -run 'TestSoak$$' -v -count=1 -timeout 40m

@@ -33,11 +33,11 @@ import (
 //   - nothing was taken for drift, since nobody edited anything;
 //   - one more search for drift writes nothing.
 //
-// LCM_STORM_KILLS is the number of kills: unless set, 300 with CI set in the environment, else 40. LCM_STORM_SEED
-// repeats what chance decided.
+// LCM_STORM_KILLS is the number of kills: unless set, 100 with CI set in the environment, else 40; `make storm` has 300.
+// LCM_STORM_SEED repeats what chance decided.
 func TestStorm(t *testing.T) {
 	seed := uint64(fromEnv("LCM_STORM_SEED", int(time.Now().UnixNano())))
-	kills := fromEnv("LCM_STORM_KILLS", map[bool]int{true: 300, false: 40}[os.Getenv("CI") != ""])
+	kills := fromEnv("LCM_STORM_KILLS", map[bool]int{true: 100, false: 40}[os.Getenv("CI") != ""])
 	t.Logf("LCM_STORM_SEED=%d LCM_STORM_KILLS=%d", seed, kills)
 	s := newStorm(t, rand.New(rand.NewPCG(seed, 0)))
 	killed := map[string]int{}
