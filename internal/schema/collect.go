@@ -18,10 +18,11 @@ import (
 // can depend on a value only by what classes tell; with any other one, such as a field that must equal
 // another, the definition has no classes, and every document is judged by itself.
 type collector struct {
-	top     map[string][]ast.Expr // the package's definitions by name
-	done    map[string]bool
-	classes *classes
-	unknown bool
+	top      map[string][]ast.Expr // the package's definitions by name
+	done     map[string]bool
+	compiled map[string]*regexp.Regexp // of all kinds
+	classes  *classes
+	unknown  bool
 }
 
 // classesOf returns the classes of the built-in kinds; a kind without an entry has none.
@@ -40,9 +41,9 @@ func classesOf() (map[lcm.Kind]*classes, error) {
 			top[name] = append(top[name], field.Value)
 		}
 	}
-	out := map[lcm.Kind]*classes{}
+	out, compiled := map[lcm.Kind]*classes{}, map[string]*regexp.Regexp{}
 	for _, kind := range kinds {
-		c := &collector{top: top, done: map[string]bool{}, classes: &classes{texts: map[string]int{}}}
+		c := &collector{top: top, done: map[string]bool{}, compiled: compiled, classes: &classes{texts: map[string]int{}}}
 		c.definition("#" + string(kind))
 		if !c.unknown {
 			out[kind] = c.classes
@@ -277,12 +278,15 @@ func (c *collector) pattern(n *ast.BasicLit) {
 		c.unknown = true
 		return
 	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		c.unknown = true
-		return
+	re := c.compiled[text]
+	if re == nil {
+		if re, err = regexp.Compile(text); err != nil {
+			c.unknown = true
+			return
+		}
+		c.compiled[text] = re
 	}
-	if !slices.ContainsFunc(c.classes.patterns, func(p *regexp.Regexp) bool { return p.String() == text }) {
+	if !slices.Contains(c.classes.patterns, re) {
 		c.classes.patterns = append(c.classes.patterns, re)
 	}
 }
