@@ -3,11 +3,14 @@ package check
 import (
 	"context"
 	"io/fs"
-	"maps"
 	"path"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/lcm"
@@ -56,21 +59,32 @@ func (r *Rules) scope(ctx context.Context, d *Difference) ([]lcm.Namespace, diag
 
 // addReferring adds the namespaces that refer to those which look different from outside.
 func (r *Rules) addReferring(ctx context.Context, concerned map[lcm.Namespace]bool) error {
-	before := r.over(r.before)
+	var mu sync.Mutex
 	different := map[string]map[string][]lcm.Service{} // by tenant and environment, which references never leave
 	spending := map[lcm.Namespace]bool{}
-	for ns := range maps.Clone(concerned) {
-		was, now := before.tree.Resolve(ns), r.tree.Resolve(ns)
-		if !sameBudgets(was, now) {
-			spending[ns] = true
-		}
-		if sameFaces(before.faces(was), r.faces(now)) {
-			continue
-		}
-		if different[ns.Org] == nil {
-			different[ns.Org] = map[string][]lcm.Service{}
-		}
-		different[ns.Org][ns.Environment] = append(different[ns.Org][ns.Environment], ns.Service)
+	before := r.over(r.before)
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for ns := range concerned {
+		g.Go(func() error {
+			was, now := before.tree.Resolve(ns), r.tree.Resolve(ns)
+			spends, looks := !sameBudgets(was, now), !sameFaces(before, r, was, now)
+			mu.Lock()
+			defer mu.Unlock()
+			if spends {
+				spending[ns] = true
+			}
+			if looks {
+				if different[ns.Org] == nil {
+					different[ns.Org] = map[string][]lcm.Service{}
+				}
+				different[ns.Org][ns.Environment] = append(different[ns.Org][ns.Environment], ns.Service)
+			}
+			return inner.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	r.addSpending(concerned, spending)
 	for org, environments := range different {
@@ -131,28 +145,34 @@ type face struct {
 	to         []lcm.Address    // in other services, to which it passes on
 }
 
-// faces returns the faces of a namespace by key; nil if something in it could not be resolved, so that nobody knows.
-func (r *Rules) faces(res *tree.Resolved) map[string]face {
-	if diag.Failed(res.Findings) {
-		return nil
+// face is how an entry looks from outside.
+func (r *Rules) face(e *tree.Entry) face {
+	f := face{Reference: sheet(e), sharedWith: e.Metadata.SharedWith, failed: diag.Failed(r.standing(e))}
+	if e.Kind == lcm.KindModelEndpoint {
+		f.targets = targets(e)
 	}
-	out := map[string]face{}
-	for _, e := range res.Entries {
-		f := face{Reference: sheet(e), sharedWith: e.Metadata.SharedWith, failed: diag.Failed(r.standing(e))}
-		if e.Kind == lcm.KindModelEndpoint {
-			f.targets = targets(e)
+	for _, ref := range e.References {
+		if ref.To.Service != e.Address.Service {
+			f.to = append(f.to, ref.To)
 		}
-		for _, ref := range e.References {
-			if ref.To.Service != res.Namespace.Service {
-				f.to = append(f.to, ref.To)
-			}
-		}
-		out[e.Address.Key] = f
 	}
-	return out
+	return f
 }
 
-func sameFaces(a, b map[string]face) bool { return a != nil && b != nil && reflect.DeepEqual(a, b) }
+// sameFaces reports whether a namespace looks the same on two sides. Where something in it could not be resolved, nobody
+// knows. What is made of the very same documents needs no look: what is the same on both sides is often read once.
+func sameFaces(before, now *Rules, was, is *tree.Resolved) bool {
+	if diag.Failed(was.Findings) || diag.Failed(is.Findings) || len(was.Entries) != len(is.Entries) {
+		return false
+	}
+	for i, e := range is.Entries { // by key
+		o := was.Entries[i]
+		if o.Address != e.Address || !slices.Equal(o.Documents, e.Documents) && !reflect.DeepEqual(before.face(o), now.face(e)) {
+			return false
+		}
+	}
+	return true
+}
 
 // caused leaves out findings about the layout around documents that the change did not touch.
 func (d *Difference) caused(findings []diag.Finding) []diag.Finding {

@@ -70,9 +70,10 @@ type Rules struct {
 	keep       *keeper // of single namespaces; nil: nothing is kept
 	fresh      atomic.Int64
 
-	others others
-	widely bool   // see Widely
-	today  string // as in 2027-01-31, in UTC; empty: not known, and rules about dates are silent
+	others  others
+	dormant func() []diag.Finding
+	widely  bool   // see Widely
+	today   string // as in 2027-01-31, in UTC; empty: not known, and rules about dates are silent
 }
 
 // Prepare compiles what Rules will need, while its caller finds out what there is to check. What is wrong Rules says.
@@ -118,7 +119,7 @@ func (p *Packs) Rules(ctx context.Context, fsys fs.FS, t *tree.Tree) (*Rules, []
 	if p.Now != nil {
 		today = p.Now().UTC().Format(time.DateOnly)
 	}
-	return &Rules{tree: t, today: today, seals: t.SealRules(), schema: p.schema, policy: p.policy, evaluated: p.Evaluated, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
+	return &Rules{tree: t, dormant: sync.OnceValue(t.Dormant), today: today, seals: t.SealRules(), schema: p.schema, policy: p.policy, evaluated: p.Evaluated, ownCUE: len(ownCUE) > 0, except: except, clock: p.Now, known: map[string][]diag.Finding{}}, findings, nil
 }
 
 // compile compiles what differs from the last time. What was found wrong then is wrong now.

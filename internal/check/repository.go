@@ -35,9 +35,10 @@ func (p *Packs) Since(ctx context.Context, fsys fs.FS, d *Difference) ([]diag.Fi
 		findings = append(findings, diag.Warnf(at, "policy/change", "this rule looks at input.change, which only the daemon knows: it is not judged here"))
 	}
 	if d != nil {
-		rules.before, rules.past = tree.Glance(d.Base), d.Past
+		rules.before, rules.past = tree.GlanceBeside(d.Base, t), d.Past
 	}
 	rules.Widely()
+	go rules.dormant() // beside the rest
 	namespaces, scope, err := rules.scope(ctx, d)
 	if err != nil {
 		return nil, diag.Scope{}, err

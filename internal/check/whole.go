@@ -59,7 +59,7 @@ func (r *Rules) Whole() []diag.Finding {
 	for _, g := range r.gathered {
 		limits = append(limits, g.limits...)
 	}
-	return slices.Concat(r.tree.Dormant(), r.unknownKinds(), nestedAcross(limits))
+	return slices.Concat(r.dormant(), r.unknownKinds(), nestedAcross(limits))
 }
 
 // unknownKinds finds routes for kinds that no schema knows.

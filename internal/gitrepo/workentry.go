@@ -28,6 +28,16 @@ func (e *workEntry) Mode() fs.FileMode          { return e.kind }
 func (e *workEntry) ModTime() time.Time         { return time.Time{} }
 func (e *workEntry) Sys() any                   { return nil }
 
+// ContentID names what the file or folder held when it was looked at: two with the same held the same. It is empty if nobody knows.
+func (e *workEntry) ContentID() string {
+	if e.id.IsZero() {
+		return ""
+	}
+	return e.id.String()
+}
+
+func (e *workEntry) treeEntry() treeEntry { return treeEntry{name: e.name, mode: e.mode, id: e.id} }
+
 // workFile is a file that was read.
 type workFile struct {
 	info workEntry

@@ -26,14 +26,14 @@ func (s *Settings) Between(old, new fs.FS, changed []string, k *Kept) ([]Effect,
 	return Effects(before, after, changed)
 }
 
-// sameFolder reports whether a folder is known to hold the same on both sides.
-func sameFolder(a, b fs.FS, dir string) bool {
-	id := folderID(a, dir)
-	return id != "" && id == folderID(b, dir)
+// sameFolder reports whether a file or folder is known to hold the same on both sides.
+func sameFolder(a, b fs.FS, path string) bool {
+	id := folderID(a, path)
+	return id != "" && id == folderID(b, path)
 }
 
-func folderID(fsys fs.FS, dir string) string {
-	if info, err := fs.Stat(fsys, dir); err == nil {
+func folderID(fsys fs.FS, path string) string {
+	if info, err := fs.Stat(fsys, path); err == nil {
 		if held, ok := info.(content); ok {
 			return held.ContentID()
 		}

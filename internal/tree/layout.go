@@ -39,6 +39,9 @@ func (l *layout) list(dir string) []fs.DirEntry {
 		l.findings = append(l.findings, *f)
 	}
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		if e.Type() == fs.ModeDir {
+			return false
+		}
 		f := mode(path.Join(dir, e.Name()), e)
 		if f != nil {
 			l.findings = append(l.findings, *f)
@@ -178,16 +181,18 @@ func (l *layout) layers(s lcm.Service, environments map[string]Environment) map[
 func (l *layout) folders(dir string) []string {
 	var names []string
 	for _, e := range l.list(dir) {
+		if e.IsDir() && lcm.ValidName(e.Name()) {
+			names = append(names, e.Name())
+			continue
+		}
 		p := path.Join(dir, e.Name())
 		switch ext := path.Ext(e.Name()); {
-		case !e.IsDir() && (ext == ".yaml" || ext == ".prompt"):
-			l.refuse(p, "layout/depth", "a document stands at namespaces/<org>/<project>/<service>/<environment>/")
-		case !e.IsDir():
-			l.refuse(p, "layout/unknown-file", "only folders stand here: a README belongs outside of %s/", namespacesDir)
-		case !lcm.ValidName(e.Name()):
+		case e.IsDir():
 			l.refuse(p, "layout/name", "a folder's name must be small letters, digits and inner hyphens, at most %d", lcm.MaxName)
+		case ext == ".yaml" || ext == ".prompt":
+			l.refuse(p, "layout/depth", "a document stands at namespaces/<org>/<project>/<service>/<environment>/")
 		default:
-			names = append(names, e.Name())
+			l.refuse(p, "layout/unknown-file", "only folders stand here: a README belongs outside of %s/", namespacesDir)
 		}
 	}
 	return names

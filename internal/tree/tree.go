@@ -68,6 +68,15 @@ func Glance(fsys fs.FS) *Tree {
 	return settings.over(fsys)
 }
 
+// GlanceBeside is Glance at a state beside another one, which may have read what is the same in both.
+func GlanceBeside(fsys fs.FS, other *Tree) *Tree {
+	t := Glance(fsys)
+	if t != nil && sameFolder(fsys, other.fsys, SettingsFile) {
+		t.beside = other
+	}
+	return t
+}
+
 // ReadSettings reads lcm.yaml by itself; nil if it is missing or in any way wrong.
 func ReadSettings(fsys fs.FS) *Settings {
 	l := &layout{fsys: fsys}
@@ -145,10 +154,17 @@ func (t *Tree) Service(s lcm.Service) (layers []string, ok bool) {
 // Namespaces returns every published namespace, sorted: a service in each environment that is not
 // abstract and whose chain holds anything.
 func (t *Tree) Namespaces() []lcm.Namespace {
-	var out []lcm.Namespace
+	var environments []string
+	for _, env := range sortedKeys(t.chains) {
+		if !t.settings.Environments[env].Abstract {
+			environments = append(environments, env)
+		}
+	}
+	out := make([]lcm.Namespace, 0, len(t.services)*len(environments))
 	for _, s := range t.services {
-		for _, env := range slices.Sorted(maps.Keys(t.chains)) {
-			if t.published(s.In(env)) {
+		layers := t.layers[s]
+		for _, env := range environments {
+			if slices.ContainsFunc(t.chains[env], func(l string) bool { return layers[l] }) {
 				out = append(out, s.In(env))
 			}
 		}
