@@ -31,16 +31,21 @@ func (c *change) difference() *check.Difference {
 	return c.diff
 }
 
-// since finds out what changed in dir since the branch that is checked out left the revision.
-func since(ctx context.Context, dir, revision string) (*change, error) {
-	w, err := gitrepo.OpenWorktree(ctx, dir, judged)
+// since finds out what changed in dir since the branch that is checked out left --base.
+func (o options) since(ctx context.Context, dir string) (*change, error) {
+	f, err := o.folders(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	w, err := gitrepo.OpenWorktree(ctx, dir, judged, f.Listings)
 	if errors.Is(err, gitrepo.ErrNoWorktree) {
 		return nil, fmt.Errorf("--base compares with a commit, and %s is in no Git work tree", dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--base: %w", err)
 	}
-	fork, base, err := w.Since(ctx, revision)
+	fork, base, err := w.Since(ctx, o.base)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--base: %w", err), w.Close())
 	}

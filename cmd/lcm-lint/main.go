@@ -33,11 +33,11 @@ const (
 
 var errFindings = errors.New("there are findings")
 
-// roomy lets the garbage wait: a run is short, and what it holds on to is bounded. Who set GOGC or GOMEMLIMIT has
-// their way.
+// roomy lets the garbage lie while there is room: a run is short, and what it holds on to is bounded. Who set GOGC or
+// GOMEMLIMIT has their way.
 func roomy() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(192 << 20)
 	}
 }
@@ -137,7 +137,7 @@ func lint(ctx context.Context, dir string, o options, stdout, stderr io.Writer) 
 	go packs.Prepare(ctx, fsys)
 	var c *change
 	if o.base != "" {
-		if c, err = since(ctx, dir, o.base); err != nil {
+		if c, err = o.since(ctx, dir); err != nil {
 			return err
 		}
 		defer c.work.Close()

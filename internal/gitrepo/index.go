@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -18,18 +18,33 @@ import (
 // marks to see that it still does (gitformat-index). It is only ever believed of a file whose marks are
 // the same, so that an index that is old, or says less than it could, costs time and no more.
 type index struct {
-	folders map[string][]indexed // by path, "" being the root; files in the order of their names
+	root    *indexFolder // nil: nothing is known
 	written time.Time
+	device  uint64 // on which it is; 0: not known
 }
 
-// indexed is one file. Times and size are as Git cuts them to 32 bits.
-type indexed struct {
-	name         string
-	mode         uint32
-	id           plumbing.Hash
-	mtime, ctime stamp
-	inode, size  uint32
+// indexFolder is what the index has of one folder; a nil one has nothing.
+type indexFolder struct {
+	name    string
+	files   []indexed      // in the order of their names
+	folders []*indexFolder // in Git's order
 }
+
+// indexed is one file. All but its name is read when it is asked for, by many at a time.
+type indexed struct {
+	name string
+	line *[indexFixed]byte
+}
+
+// Times and size are as Git cuts them to 32 bits.
+func (e indexed) u32(at int) uint32 { return binary.BigEndian.Uint32(e.line[at:]) }
+func (e indexed) ctime() stamp      { return stamp{e.u32(0), e.u32(4)} }
+func (e indexed) mtime() stamp      { return stamp{e.u32(8), e.u32(12)} }
+func (e indexed) inode() uint32     { return e.u32(20) }
+func (e indexed) mode() uint32      { return e.u32(24) }
+func (e indexed) size() uint32      { return e.u32(36) }
+func (e indexed) id() plumbing.Hash { return plumbing.Hash(e.line[40:60]) }
+func (e indexed) flags() uint16     { return binary.BigEndian.Uint16(e.line[60:]) }
 
 type stamp struct{ sec, nsec uint32 }
 
@@ -47,7 +62,7 @@ var errIndex = errors.New("the index of the work tree cannot be read: run git st
 
 // readIndex reads an index of version 2, 3 or 4. Without one, nothing is known of any file.
 func readIndex(file string, limits Limits) (*index, error) {
-	x := &index{folders: map[string][]indexed{}}
+	x := &index{root: &indexFolder{}}
 	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return x, nil
@@ -63,11 +78,11 @@ func readIndex(file string, limits Limits) (*index, error) {
 	if most := int64(limits.MaxTreeEntries) * maxIndexEntry; info.Size() > most {
 		return nil, &LimitError{What: "the index of the work tree", Limit: most, Unit: "bytes"}
 	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
+	data, err := contentOf(f, info.Size())
+	if err != nil {
 		return nil, err
 	}
-	x.written = info.ModTime()
+	x.written, x.device = info.ModTime(), deviceOf(info)
 	if err := x.parse(data, limits); err != nil {
 		return nil, err
 	}
@@ -85,61 +100,118 @@ func (x *index) parse(data []byte, limits Limits) error {
 	case int64(count) > int64(limits.MaxTreeEntries):
 		return &LimitError{What: "the index of the work tree", Limit: int64(limits.MaxTreeEntries), Unit: "entries"}
 	}
-	p := indexParser{data: data[:len(data)-idSize], text: string(data), pos: indexHeader, version: version}
+	data = data[:len(data)-idSize]
+	p := indexParser{data: data, text: unsafe.String(unsafe.SliceData(data), len(data)), pos: indexHeader, version: version}
 	all := make([]indexed, 0, min(int(count), len(data)/indexFixed)) // of which each folder has a part, most of them in one piece
-	folder, begin := "", 0
+	folder, in, begin, folders := x.root, "", 0, 0
 	done := func() {
-		if part := all[begin:len(all):len(all)]; len(part) > 0 {
-			if x.folders[folder] == nil {
-				x.folders[folder] = part
-			} else {
-				x.folders[folder] = append(x.folders[folder], part...)
-			}
+		if part := all[begin:len(all):len(all)]; folder.files == nil {
+			folder.files = part
+		} else {
+			folder.files = append(folder.files, part...)
 		}
 		begin = len(all)
 	}
 	for range count {
-		path, e, stage, err := p.next()
+		path, line, err := p.next()
 		if err != nil {
 			return err
 		}
-		if path == "" || stage != 0 {
+		i := strings.LastIndexByte(path, '/')
+		e := indexed{path[i+1:], line}
+		if path == "" || e.flags()&indexStage != 0 {
 			continue
 		}
-		i := strings.LastIndexByte(path, '/')
-		if in := path[:max(i, 0)]; in != folder {
+		if path[:max(i, 0)] != in {
 			done()
-			folder = in
+			in = path[:max(i, 0)]
+			folder = x.root.enter(in)
+			if folders++; folders > limits.MaxTreeEntries {
+				return limits.tooMany()
+			}
 		}
-		e.name = path[i+1:]
 		all = append(all, e)
 	}
 	done()
 	return nil
 }
 
+// enter finds the folder at a path, or adds it. In an index all that is below a folder comes together.
+func (f *indexFolder) enter(path string) *indexFolder {
+	for path != "" {
+		var name string
+		name, path, _ = strings.Cut(path, "/")
+		if n := len(f.folders); n == 0 || f.folders[n-1].name != name {
+			f.folders = append(f.folders, &indexFolder{name: name})
+		}
+		f = f.folders[len(f.folders)-1]
+	}
+	return f
+}
+
+// at finds the folder at a path; nil if there is none.
+func (f *indexFolder) at(path string) *indexFolder {
+	for path != "" && path != "." && f != nil {
+		var name string
+		name, path, _ = strings.Cut(path, "/")
+		f = f.folder(name)
+	}
+	return f
+}
+
+// folder finds a folder by name; nil if there is none.
+func (f *indexFolder) folder(name string) *indexFolder {
+	if f == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(f.folders, name, func(e *indexFolder, name string) int {
+		return compareEntries(treeEntry{name: e.name, mode: ModeFolder}, treeEntry{name: name, mode: ModeFolder})
+	})
+	if !ok {
+		return nil
+	}
+	return f.folders[i]
+}
+
+// list lists a folder as if it held no more than the index says, by name, in place of what all held.
+func (f *indexFolder) list(all []found) []found {
+	all = all[:0]
+	if f == nil {
+		return all
+	}
+	for _, e := range f.files {
+		all = append(all, found{name: e.name, kind: fs.ModeIrregular})
+	}
+	for _, e := range f.folders {
+		all = append(all, found{name: e.name, kind: fs.ModeDir | 0o755})
+	}
+	if len(f.folders) > 0 {
+		sortFound(all)
+	}
+	return all
+}
+
+// indexParser goes over the entries. What it read is never changed, so that names are cut from it as it lies.
 type indexParser struct {
 	data    []byte
-	text    string // names are cut from one copy
+	text    string // the same
 	pos     int
 	version uint32
 	last    string // the path before, on which version 4 builds
 }
 
-func (p *indexParser) next() (path string, e indexed, stage uint16, err error) {
+func (p *indexParser) next() (path string, line *[indexFixed]byte, err error) {
 	b := p.data[min(p.pos, len(p.data)):]
 	if len(b) < indexFixed {
-		return "", e, 0, errIndex
+		return "", nil, errIndex
 	}
-	u32 := func(at int) uint32 { return binary.BigEndian.Uint32(b[at:]) }
-	e = indexed{ctime: stamp{u32(0), u32(4)}, mtime: stamp{u32(8), u32(12)}, inode: u32(20), mode: u32(24), size: u32(36), id: plumbing.Hash(b[40:60])}
-	flags, start := binary.BigEndian.Uint16(b[60:]), p.pos
+	line, start := (*[indexFixed]byte)(b), p.pos
 	p.pos += indexFixed
-	if flags&indexExtended != 0 {
+	if (indexed{line: line}).flags()&indexExtended != 0 {
 		p.pos += 2
 	}
 	path, err = p.path(start)
-	return path, e, flags & indexStage, err
+	return path, line, err
 }
 
 // path reads the name of the entry that begins at start.
@@ -188,15 +260,16 @@ var emptyBlob = plumbing.NewHash("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391")
 // knows reports whether a file is as it was when Git looked at it. One written when the index was, or
 // later, may have changed again without showing it.
 func (x *index) knows(e indexed, m marks) bool {
-	switch mtime := m.mtime; {
-	case e.mode != m.mode || e.size != uint32(m.size) || e.size == 0 && e.id != emptyBlob:
+	was, made, size := e.mtime(), e.ctime(), e.size()
+	switch {
+	case e.mode() != m.mode || size != uint32(m.size) || size == 0 && e.id() != emptyBlob:
 		return false
-	case e.mtime != stampOf(mtime, e.mtime) || m.deep && (e.inode != m.inode || e.ctime.sec != m.ctime.sec || e.ctime.nsec != 0 && e.ctime.nsec != m.ctime.nsec):
+	case was != stampOf(m.mtime, was) || m.deep && (e.inode() != m.inode || made.sec != m.ctime.sec || made.nsec != 0 && made.nsec != m.ctime.nsec):
 		return false
-	case e.mtime.nsec == 0: // written by a Git that knows seconds alone
-		return mtime.Unix() < x.written.Unix()
+	case was.nsec == 0: // written by a Git that knows seconds alone
+		return m.mtime.Unix() < x.written.Unix()
 	default:
-		return mtime.Before(x.written)
+		return m.mtime.Before(x.written)
 	}
 }
 
@@ -218,9 +291,8 @@ type found struct {
 	marks       // none of a folder
 }
 
-func sorted(all []found) []found {
+func sortFound(all []found) {
 	slices.SortFunc(all, func(a, b found) int { return strings.Compare(a.name, b.name) })
-	return all
 }
 
 // writtenMode is how Git writes the mode of a file. What Git knows not counts as a submodule: no file either.

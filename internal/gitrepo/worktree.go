@@ -25,15 +25,14 @@ import (
 // that lead out of the folder are not followed.
 type Worktree struct {
 	fs.FS
-	repo    *Repo // nil if it is in none
-	unread  bool  // nothing is known of what the files hold
-	limits  Limits
-	dir     string // absolute
-	within  string // the folder in the work tree; "." for its root
-	names   []string
-	folders map[string]*workFolder // those below the names
-	stale   sync.Map               // files that changed after they were looked at
-	root    *workFolder            // the names alone
+	repo   *Repo // nil if it is in none
+	unread bool  // nothing is known of what the files hold
+	limits Limits
+	dir    string // absolute
+	within string // the folder in the work tree; "." for its root
+	names  []string
+	stale  sync.Map    // files that changed after they were looked at
+	root   *workFolder // the names alone
 }
 
 // Its interfaces beside fs.FS.
@@ -47,8 +46,8 @@ var (
 var ErrNoWorktree = errors.New("the folder is in no Git work tree")
 
 // OpenWorktree finds the repository that holds a folder and looks at those of the folder's entries that are named,
-// with all that is below them.
-func OpenWorktree(ctx context.Context, dir string, names []string) (*Worktree, error) {
+// with all that is below them. What folders held may be remembered in listings.
+func OpenWorktree(ctx context.Context, dir string, names []string, listings *Listings) (*Worktree, error) {
 	w, l, err := findWorktree(dir)
 	if err != nil {
 		return nil, err
@@ -56,14 +55,14 @@ func OpenWorktree(ctx context.Context, dir string, names []string) (*Worktree, e
 	if w.repo, err = open(l, w.limits); err != nil {
 		return nil, err
 	}
-	if err := w.look(ctx, filepath.Join(l.git, "index"), names); err != nil {
+	if err := w.look(ctx, filepath.Join(l.git, "index"), names, listings); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
 // Look is OpenWorktree for any folder: one that is in no repository is read to tell what it holds.
-func Look(ctx context.Context, dir string, names []string) (*Worktree, error) {
+func Look(ctx context.Context, dir string, names []string, listings *Listings) (*Worktree, error) {
 	w, l, err := findWorktree(dir)
 	index := filepath.Join(l.git, "index")
 	if errors.Is(err, ErrNoWorktree) {
@@ -72,7 +71,7 @@ func Look(ctx context.Context, dir string, names []string) (*Worktree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w, w.look(ctx, index, names)
+	return w, w.look(ctx, index, names, listings)
 }
 
 // List is Look without a look at what the files hold.
@@ -82,7 +81,7 @@ func List(ctx context.Context, dir string, names []string) (*Worktree, error) {
 		return nil, err
 	}
 	w := &Worktree{dir: dir, within: ".", limits: Limits{}.withDefaults(), unread: true}
-	return w, w.look(ctx, "", names)
+	return w, w.look(ctx, "", names, nil)
 }
 
 // Close releases the files that are held open.
@@ -195,9 +194,9 @@ func (w *Worktree) compare(name string, e *workEntry, data []byte) {
 
 // ReadDir lists a folder, by name.
 func (w *Worktree) ReadDir(name string) ([]fs.DirEntry, error) {
-	f, ok := w.folders[name]
+	f := w.folder(name)
 	switch {
-	case !ok:
+	case f == nil || name == ".":
 		return fs.ReadDir(w.FS, name)
 	case f.err != nil:
 		return nil, pathError("readdir", name, f.err)
@@ -238,16 +237,32 @@ func (w *Worktree) ContentID(name string) string {
 	return e.id.String()
 }
 
+// folder finds what was listed; nil if it was not.
+func (w *Worktree) folder(name string) *workFolder {
+	f := w.root
+	for name != "." && name != "" && f != nil {
+		var step string
+		step, name, _ = strings.Cut(name, "/")
+		e, ok := f.entry(step)
+		if !ok {
+			return nil
+		}
+		f = e.folder
+	}
+	return f
+}
+
 // entry finds what was looked at.
 func (w *Worktree) entry(name string) (*workEntry, bool) {
-	f := w.root
-	if dir := path.Dir(name); dir != "." {
-		f = w.folders[dir]
-	}
+	f := w.folder(path.Dir(name))
 	if f == nil {
 		return nil, false
 	}
-	i, ok := slices.BinarySearchFunc(f.entries, path.Base(name), func(e workEntry, name string) int { return strings.Compare(e.name, name) })
+	return f.entry(path.Base(name))
+}
+
+func (f *workFolder) entry(name string) (*workEntry, bool) {
+	i, ok := slices.BinarySearchFunc(f.entries, name, func(e workEntry, name string) int { return strings.Compare(e.name, name) })
 	if !ok {
 		return nil, false
 	}

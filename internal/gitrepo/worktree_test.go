@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,13 @@ import (
 // changed asks what differs from a revision.
 func (g *git) changed(dir, rev string, names ...string) []string {
 	g.t.Helper()
-	w, err := OpenWorktree(g.t.Context(), filepath.Join(g.dir, dir), names)
+	return g.changedListed(dir, rev, nil, names...)
+}
+
+// changedListed asks with what was remembered of the folders.
+func (g *git) changedListed(dir, rev string, l *Listings, names ...string) []string {
+	g.t.Helper()
+	w, err := OpenWorktree(g.t.Context(), filepath.Join(g.dir, dir), names, l)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -46,7 +53,8 @@ func (g *git) write(name, content string) {
 }
 
 // TestWorktreeChanged makes random changes, committed, staged, neither or ignored, and holds what is found against what git
-// itself finds in an index of its own.
+// itself finds in an index of its own. What folders held is remembered from round to round, and whatever it is damaged to, the
+// answer is the same.
 func TestWorktreeChanged(t *testing.T) {
 	g := newGit(t)
 	g.run("config", "core.excludesFile", "/dev/null")
@@ -58,13 +66,29 @@ func TestWorktreeChanged(t *testing.T) {
 	g.commit(files)
 	base := g.head()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for round := range 30 {
+	var remembered []byte
+	recalled := 0
+	for round := range 60 {
 		for range 1 + rnd.IntN(4) {
 			g.disturb(rnd)
 		}
 		want := g.differing(string(base), "in")
 		if got := g.changed(".", string(base), "in"); !slices.Equal(got, want) {
 			t.Fatalf("round %d: changed are %q, git says %q", round, got, want)
+		}
+		for _, data := range [][]byte{remembered, damaged(rnd, remembered)} {
+			l := ReadListings(data)
+			if got := g.changedListed(".", string(base), l, "in"); !slices.Equal(got, want) {
+				t.Fatalf("round %d: with listings changed are %q, git says %q", round, got, want)
+			}
+			for _, s := range l.seen {
+				if l.known[s] {
+					recalled++
+				}
+			}
+			if more, ok := l.Bytes(); ok {
+				remembered = more
+			}
 		}
 		within := []string{}
 		for _, p := range want {
@@ -76,13 +100,27 @@ func TestWorktreeChanged(t *testing.T) {
 			t.Fatalf("round %d: within in/a changed are %q, git says %q", round, got, within)
 		}
 	}
+	if recalled < 60 && runtime.GOOS == "linux" {
+		t.Errorf("only %d folders were recalled", recalled)
+	}
+}
+
+// damaged changes and cuts data.
+func damaged(rnd *rand.Rand, data []byte) []byte {
+	data = slices.Clone(data[:rnd.IntN(len(data)+1)])
+	for i := range data {
+		if rnd.IntN(20) == 0 {
+			data[i] ^= byte(rnd.Int())
+		}
+	}
+	return data
 }
 
 // disturb makes one random change.
 func (g *git) disturb(rnd *rand.Rand) {
 	name := fmt.Sprintf("in/%c/%d/f%d", 'a'+rnd.IntN(3), rnd.IntN(4), rnd.IntN(40))
 	file := filepath.Join(g.dir, name)
-	switch rnd.IntN(9) {
+	switch rnd.IntN(11) {
 	case 0:
 		g.write(name, fmt.Sprint(rnd.IntN(40)))
 	case 1:
@@ -107,6 +145,15 @@ func (g *git) disturb(rnd *rand.Rand) {
 			g.write(name, strings.Repeat("z", int(info.Size())))
 			_ = os.Chtimes(file, time.Time{}, info.ModTime())
 		}
+	case 9: // another name, and the time of the folder's last change put back
+		if info, err := os.Lstat(filepath.Dir(file)); err == nil {
+			_ = os.Rename(file, filepath.Join(filepath.Dir(file), fmt.Sprintf("f%d", rnd.IntN(40))))
+			_ = os.Chtimes(filepath.Dir(file), time.Time{}, info.ModTime())
+		}
+	case 10: // two folders change places, each with its time
+		_ = os.Rename(filepath.Dir(file), filepath.Join(g.dir, "aside"))
+		_ = os.Rename(filepath.Join(g.dir, "in/a/0"), filepath.Dir(file))
+		_ = os.Rename(filepath.Join(g.dir, "aside"), filepath.Join(g.dir, "in/a/0"))
 	}
 }
 
@@ -125,6 +172,63 @@ func (g *git) differing(base, dir string) []string {
 	return strings.Split(out, "\n")
 }
 
+// TestListings makes changes right after one another, which one tick of the clock may not tell apart.
+func TestListings(t *testing.T) {
+	g := newGit(t)
+	g.commit(map[string]string{"in/a": "1", "in/b": "2"})
+	base := g.head()
+	var remembered []byte
+	look := func(want ...string) {
+		t.Helper()
+		l := ReadListings(remembered)
+		if got := g.changedListed(".", string(base), l, "in"); !slices.Equal(got, want) {
+			t.Fatalf("changed are %q, want %q", got, want)
+		}
+		if data, more := l.Bytes(); more {
+			remembered = data
+		}
+	}
+	for i := range 200 {
+		more := fmt.Sprintf("in/more%d", i)
+		g.write(more, "x")
+		look(more)
+		if err := os.Remove(filepath.Join(g.dir, more)); err != nil {
+			t.Fatal(err)
+		}
+		look()
+	}
+	// The time of the last write can be put back, that of the last change not.
+	g.run("update-index", "--index-version", "4")
+	if look(); len(remembered) == 0 && runtime.GOOS == "linux" {
+		t.Error("nothing is remembered of a folder that is older than the index")
+	}
+	folder := filepath.Join(g.dir, "in")
+	info, err := os.Stat(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(filepath.Join(folder, "a"), filepath.Join(folder, "c")), os.Chtimes(folder, time.Time{}, info.ModTime())); err != nil {
+		t.Fatal(err)
+	}
+	g.run("update-index", "--index-version", "2")
+	look("in/a", "in/c")
+	m := folderMarks{device: 1, inode: 2, mtime: time.Unix(5, 7), ctime: time.Unix(5, 7)}
+	for _, c := range []struct {
+		index index
+		old   bool
+	}{
+		{index{device: 1, written: time.Unix(5, 8)}, true},
+		{index{device: 1, written: time.Unix(5, 7)}, false},
+		{index{device: 1, written: time.Unix(4, 8)}, false},
+		{index{device: 2, written: time.Unix(9, 0)}, false}, // another clock
+		{index{}, false},
+	} {
+		if got := c.index.old(m); got != c.old {
+			t.Errorf("a folder of %v is old for an index of %v: %v", m.ctime, c.index.written, got)
+		}
+	}
+}
+
 func TestWorktreeSince(t *testing.T) {
 	g := newGit(t)
 	first := g.commit(map[string]string{"a": "1"})
@@ -133,7 +237,7 @@ func TestWorktreeSince(t *testing.T) {
 	g.run("checkout", "-q", "topic")
 	g.commit(map[string]string{"b": "1"})
 	since := func(spec string) (string, error) {
-		w, err := OpenWorktree(t.Context(), g.dir, nil)
+		w, err := OpenWorktree(t.Context(), g.dir, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +293,7 @@ func TestWorktreeCommon(t *testing.T) {
 }
 
 func TestNoWorktree(t *testing.T) {
-	if _, err := OpenWorktree(t.Context(), t.TempDir(), nil); !errors.Is(err, ErrNoWorktree) {
+	if _, err := OpenWorktree(t.Context(), t.TempDir(), nil, nil); !errors.Is(err, ErrNoWorktree) {
 		t.Errorf("a folder outside of any work tree: %v", err)
 	}
 }
@@ -197,7 +301,7 @@ func TestNoWorktree(t *testing.T) {
 func TestWorktreeFS(t *testing.T) {
 	g := newGit(t)
 	g.commit(map[string]string{"in/a": "1", "in/b/c": "2", "out": "3"})
-	w, err := OpenWorktree(t.Context(), g.dir, []string{"in"})
+	w, err := OpenWorktree(t.Context(), g.dir, []string{"in"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +322,7 @@ func TestWorktreeFS(t *testing.T) {
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte("DIRC\x00\x00\x00\x04\x00\x00\x00\x00aaaaaaaaaaaaaaaaaaaa"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		x := &index{folders: map[string][]indexed{}}
+		x := &index{root: &indexFolder{}}
 		_ = x.parse(data, Limits{MaxTreeEntries: 1000}.withDefaults())
 	})
 }

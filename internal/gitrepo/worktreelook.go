@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"runtime"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"golang.org/x/sync/errgroup"
@@ -27,35 +27,42 @@ type workFolder struct {
 // looker walks over a work tree.
 type looker struct {
 	*Worktree
-	index *index
-	group *errgroup.Group
-	ctx   context.Context
+	index    *index
+	lister   lister
+	listings *Listings
+	group    *errgroup.Group
+	ctx      context.Context
 
-	mu      sync.Mutex
-	entries int
+	entries atomic.Int64
 }
 
 // look lists the entries that have the names and all below them, and tells what each holds.
-func (w *Worktree) look(ctx context.Context, indexFile string, names []string) error {
+func (w *Worktree) look(ctx context.Context, indexFile string, names []string, listings *Listings) error {
 	root, err := os.OpenRoot(w.dir)
 	if err != nil {
 		return err
 	}
-	l := &looker{Worktree: w, index: &index{}}
+	l := &looker{Worktree: w, index: &index{}, listings: listings}
 	if indexFile != "" {
 		if l.index, err = readIndex(indexFile, w.limits); err != nil {
 			return err
 		}
 	}
-	w.FS, w.names, w.folders, w.root = root.FS(), names, map[string]*workFolder{}, &workFolder{}
+	if l.lister, err = newLister(w.dir); err != nil {
+		return err
+	}
+	defer l.lister.close()
+	w.FS, w.names, w.root = root.FS(), names, &workFolder{}
 	l.group, l.ctx = errgroup.WithContext(ctx)
 	l.group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	all, err := listFolder(w.dir)
+	all, _, err := l.lister.list(".", nil, func(_ folderMarks, all []found) ([]found, bool) { return all, false })
 	if err != nil {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(f found) bool { return !slices.Contains(names, f.name) })
-	err = l.fill(w.root, ".", all, 0)
+	known := l.index.root.at(w.within)
+	l.fill(w.root, known, ".", all)
+	err = l.below(w.root, known, ".", 0)
 	if err := cmp.Or(l.group.Wait(), err); err != nil {
 		return err
 	}
@@ -65,50 +72,84 @@ func (w *Worktree) look(ctx context.Context, indexFile string, names []string) e
 	return nil
 }
 
-// walk lists a folder, and goes on with those in it, beside others if there is room.
-func (l *looker) walk(f *workFolder, name string, depth int) error {
+// walk lists a folder, and goes on with those in it.
+func (l *looker) walk(f *workFolder, known *indexFolder, name string, depth int) error {
 	if err := l.ctx.Err(); err != nil {
 		return err
 	}
 	if depth > l.limits.MaxDepth {
 		return l.limits.tooDeep()
 	}
-	entries, err := listFolder(l.onDisk(name))
-	if err != nil {
-		f.err = err
+	space := lists.Get().(*[]found)
+	*space, f.err = l.list(name, known, *space)
+	many := l.entries.Add(int64(len(*space))) > int64(l.limits.MaxTreeEntries)
+	if !many {
+		l.fill(f, known, name, *space)
 	}
-	l.mu.Lock()
-	l.folders[name] = f
-	l.entries += len(entries)
-	many := l.entries > l.limits.MaxTreeEntries
-	l.mu.Unlock()
+	lists.Put(space)
 	if many {
 		return l.limits.tooMany()
 	}
-	return l.fill(f, name, entries, depth)
+	return l.below(f, known, name, depth)
 }
 
-func (l *looker) fill(f *workFolder, name string, entries []found, depth int) error {
-	f.entries = make([]workEntry, len(entries))
-	inTree := path.Join(l.within, name)
-	if inTree == "." {
-		inTree = ""
+var lists = sync.Pool{New: func() any { return new([]found) }}
+
+// list lists a folder in place of what all held, and remembers the names if they are sure to be the same while the
+// folder has the same marks.
+func (l *looker) list(name string, known *indexFolder, all []found) ([]found, error) {
+	var recalled listing
+	all, m, err := l.lister.list(name, all, func(m folderMarks, all []found) (_ []found, ok bool) {
+		if l.listings == nil || !l.index.old(m) {
+			return all, false
+		}
+		all = known.list(all)
+		recalled = m.holding(all)
+		return all, l.listings.known[recalled]
+	})
+	switch {
+	case l.listings == nil || err != nil || !l.index.old(m):
+	case l.listings.known[recalled]:
+		l.listings.remember(recalled)
+	default:
+		l.listings.remember(m.holding(all))
 	}
-	known := l.index.folders[inTree]
+	return all, err
+}
+
+// fill notes what was listed, and what the files hold.
+func (l *looker) fill(f *workFolder, known *indexFolder, name string, entries []found) {
+	f.entries = make([]workEntry, len(entries))
+	var files []indexed
+	if known != nil {
+		files = known.files
+	}
 	leaf := true
 	for i, d := range entries {
 		e := &f.entries[i]
 		e.name, e.kind = d.name, d.kind
-		if !d.kind.IsDir() {
-			for len(known) > 0 && known[0].name < d.name {
-				known = known[1:]
-			}
-			l.file(e, d, name, known)
+		if d.kind.IsDir() {
+			leaf, e.mode, e.folder = false, ModeFolder, &workFolder{}
 			continue
 		}
-		below := path.Join(name, d.name)
-		leaf, e.mode, e.folder = false, ModeFolder, &workFolder{}
-		walk := func() error { return l.walk(e.folder, below, depth+1) }
+		for len(files) > 0 && files[0].name < d.name {
+			files = files[1:]
+		}
+		l.file(e, d, name, files)
+	}
+	if leaf && !l.unread {
+		f.sum() // here, beside others
+	}
+}
+
+// below walks over the folders in one, beside others if there is room.
+func (l *looker) below(f *workFolder, known *indexFolder, name string, depth int) error {
+	for i := range f.entries {
+		e := &f.entries[i]
+		if e.folder == nil {
+			continue
+		}
+		walk := func() error { return l.walk(e.folder, known.folder(e.name), joined(name, e.name), depth+1) }
 		if depth < 3 && l.group.TryGo(walk) {
 			continue
 		}
@@ -116,10 +157,15 @@ func (l *looker) fill(f *workFolder, name string, entries []found, depth int) er
 			return err
 		}
 	}
-	if leaf && !l.unread {
-		f.sum() // here, beside others
-	}
 	return nil
+}
+
+// joined is where a name of a folder is.
+func joined(folder, name string) string {
+	if folder == "." {
+		return name
+	}
+	return folder + "/" + name
 }
 
 // file tells what a file holds: from the index, if it is as Git saw it last.
@@ -132,10 +178,10 @@ func (l *looker) file(e *workEntry, f found, folder string, known []indexed) {
 		return
 	}
 	if len(known) > 0 && known[0].name == f.name && l.index.knows(known[0], f.marks) {
-		e.id = known[0].id
+		e.id = known[0].id()
 		return
 	}
-	if id, err := l.hash(l.onDisk(path.Join(folder, f.name)), f); err == nil {
+	if id, err := l.hash(l.onDisk(joined(folder, f.name)), f); err == nil {
 		e.id = id
 	}
 }
@@ -175,34 +221,52 @@ func (f *workFolder) sum() plumbing.Hash {
 	if !f.id.IsZero() {
 		return f.id
 	}
-	whole := f.err == nil
+	whole, leaf := f.err == nil, true
 	for i := range f.entries {
 		e := &f.entries[i]
 		if e.folder != nil {
-			e.id = e.folder.sum()
+			leaf, e.id = false, e.folder.sum()
 		}
 		whole = whole && !e.id.IsZero()
 	}
 	if !whole {
 		return plumbing.ZeroHash
 	}
-	var buf []byte
-	for _, e := range f.tree() {
-		buf = append(strconv.AppendUint(buf, uint64(e.mode), 8), ' ')
-		buf = append(append(append(buf, e.name...), 0), e.id[:]...)
+	buf := sums.Get().(*[]byte)
+	defer sums.Put(buf)
+	*buf = append((*buf)[:0], make([]byte, treeHeader)...)
+	if leaf { // by name they are in order
+		for i := range f.entries {
+			*buf = f.entries[i].treeEntry().appendTo(*buf)
+		}
+	} else {
+		for _, e := range f.tree() {
+			*buf = e.appendTo(*buf)
+		}
 	}
-	h := sha1.New()
-	fmt.Fprintf(h, "tree %d\x00", len(buf))
-	h.Write(buf)
-	h.Sum(f.id[:0])
+	head := strconv.AppendInt([]byte("tree "), int64(len(*buf)-treeHeader), 10)
+	start := treeHeader - len(head) - 1 // a NUL follows
+	copy((*buf)[start:], head)
+	f.id = sha1.Sum((*buf)[start:])
 	return f.id
+}
+
+var sums = sync.Pool{New: func() any { return new([]byte) }}
+
+// treeHeader is room for what goes before a tree when it is hashed.
+const treeHeader = 32
+
+// appendTo writes the entry as a tree object has it.
+func (e treeEntry) appendTo(buf []byte) []byte {
+	buf = append(strconv.AppendUint(buf, uint64(e.mode), 8), ' ')
+	return append(append(append(buf, e.name...), 0), e.id[:]...)
 }
 
 // tree returns the entries as a tree object has them, in Git's order.
 func (f *workFolder) tree() []treeEntry {
 	out := make([]treeEntry, len(f.entries))
-	for i, e := range f.entries {
-		out[i] = treeEntry{name: e.name, mode: e.mode, id: e.id}
+	for i := range f.entries {
+		out[i] = f.entries[i].treeEntry()
 	}
 	if !slices.IsSortedFunc(out, compareEntries) { // by name they are, which differs where a folder is
 		slices.SortFunc(out, compareEntries)
