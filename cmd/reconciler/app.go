@@ -41,6 +41,7 @@ type shared struct {
 	opener  *sopsfile.Opener
 	targets map[string]reconcile.Target
 	reports *reports
+	windows []reconcile.Window
 }
 
 func (a *app) onClose(f func() error) {
@@ -152,6 +153,7 @@ func (a *app) openTrust(c *daemonConfig, r *repositoryConfig, dryRun bool) (rc r
 
 // openState opens what it takes to say where repositories stand.
 func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (err error) {
+	a.windows = c.windows
 	if a.key, err = loadKey(c, readOnly, stderr); err != nil {
 		return err
 	}
@@ -166,7 +168,7 @@ func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (err e
 func (a *app) stateOf(r *repositoryConfig) (reconcile.Config, error) {
 	st, err := a.state.Repository(r.Name, a.key.Derive(masterkey.State))
 	return reconcile.Config{Repository: r.Name, Branch: r.Branch, Tenants: r.Tenants, Introduction: r.Introduction,
-		State: st, Key: a.key, Receipt: r.receipt(), Freshness: r.freshness, Now: time.Now}, err
+		State: st, Key: a.key, Windows: a.windows, Receipt: r.receipt(), Freshness: r.freshness, Now: time.Now}, err
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.

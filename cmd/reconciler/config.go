@@ -39,6 +39,7 @@ type daemonConfig struct {
 		} `json:"age"`
 	} `json:"secrets"`
 	Targets map[string]targetConfig `json:"targets"`
+	Windows []windowConfig          `json:"windows"`
 	Limits  struct {
 		MaxDeletes    any    `json:"maxDeletes"` // a number or a share
 		MaxFetchBytes string `json:"maxFetchBytes"`
@@ -50,6 +51,7 @@ type daemonConfig struct {
 	Events  eventsConfig   `json:"events"`
 	Tracing *tracingConfig `json:"tracing"`
 
+	windows       []reconcile.Window
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
 	bundle        string // from the command line: a file that stands for the server; "-": standard input
@@ -172,7 +174,7 @@ func (c *daemonConfig) complete(dir string) error {
 	if c.Key.File == "" {
 		c.Key.File = filepath.Join(filepath.Dir(c.State.Path), "lcm.key")
 	}
-	errs := []error{c.completeRepositories(dir)}
+	errs := []error{c.completeRepositories(dir), c.completeWindows()}
 	for name, t := range c.Targets {
 		errs = append(errs, below(t.complete(dir), "targets", name))
 		c.Targets[name] = t

@@ -41,7 +41,7 @@ const maxAnswer = 1 << 30
 func (a *app) answering(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
 	l, err := listenAlone(c.control())
 	if err != nil {
-		log.Warn("plan can't be asked of this daemon while it runs", "error", err)
+		log.Warn("this daemon can't be asked or told anything while it runs", "error", err)
 		return nil
 	}
 	defer os.Remove(c.control())
@@ -49,7 +49,9 @@ func (a *app) answering(ctx context.Context, c *daemonConfig, log *slog.Logger) 
 	mux.HandleFunc("POST /plan", a.answerPlan)
 	mux.HandleFunc("GET /status", a.answerStatus)
 	mux.HandleFunc("GET /history", a.answerHistory)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx },
+	mux.HandleFunc("POST /reconcile", a.answerReconcile)
+	mux.HandleFunc("POST /suspend", a.answerSuspend)
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: withPeer, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
@@ -86,7 +88,9 @@ func (a *app) answerPlan(w http.ResponseWriter, r *http.Request) {
 	c := &cli{stdout: &out, stderr: &errs, format: r.FormValue("format"), colour: colour}
 	drift, _ := strconv.ParseBool(r.FormValue("drift"))
 	o := reconcile.Options{DryRun: true, Everything: drift}
-	err := c.checkFormat()
+	despite := despiting{patterns: r.Form["despite"]}
+	exceptions, err := despite.foreseen()
+	o.Despite, err = exceptions, errors.Join(err, c.checkFormat())
 	if rev := r.FormValue("revision"); err == nil && rev != "" {
 		if o.Revision = lcm.Revision(rev); !lcm.ValidRevision(rev) {
 			err = configErrorf("%q is no whole commit id", rev)
@@ -106,7 +110,7 @@ func (a *app) answerStatus(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
-	s, err := served.Status()
+	s, err := served.statusFor(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -156,8 +160,12 @@ func askDaemon(ctx context.Context, c *daemonConfig, method, what string, form u
 
 // planOfDaemon has the running daemon make the plan; errNoDaemon if there is none.
 func (c *cli) planOfDaemon(ctx context.Context, cfg *daemonConfig, o reconcile.Options) error {
-	return c.asked(ctx, cfg, http.MethodPost, "plan", url.Values{"format": {c.format}, "revision": {string(o.Revision)},
-		"colour": {strconv.FormatBool(c.colour)}, "drift": {strconv.FormatBool(o.Everything)}, "repository": {c.repository}})
+	form := url.Values{"format": {c.format}, "revision": {string(o.Revision)},
+		"colour": {strconv.FormatBool(c.colour)}, "drift": {strconv.FormatBool(o.Everything)}, "repository": {c.repository}}
+	for _, e := range o.Despite {
+		form.Add("despite", e.Namespaces)
+	}
+	return c.asked(ctx, cfg, http.MethodPost, "plan", form)
 }
 
 // asked has the running daemon do what a command does, and ends as it does.

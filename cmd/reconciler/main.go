@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // maintenance windows have time zones, and a host may have none
 
 	"github.com/spf13/cobra"
 
@@ -118,7 +119,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.historyCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.reconcileCommand(), c.suspendCommand(), c.resumeCommand(), c.historyCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = wrapArgs(cmd.Args)
 	}
@@ -156,11 +157,18 @@ func (c *cli) checkFormat() error {
 
 func (c *cli) onceCommand() *cobra.Command {
 	var o reconcile.Options
+	var despite despiting
 	cmd := &cobra.Command{
 		Use: "once", Short: "Make one pass, then exit", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.pass(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Despite, err = despite.exceptions(userName(os.Getuid())); err != nil {
+				return err
+			}
+			return c.pass(cmd.Context(), o)
+		},
 	}
 	driftFlag(cmd, &o)
+	despite.flags(cmd)
 	c.configFlag(cmd)
 	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
@@ -174,10 +182,14 @@ func driftFlag(cmd *cobra.Command, o *reconcile.Options) {
 
 func (c *cli) planCommand() *cobra.Command {
 	o := reconcile.Options{DryRun: true}
+	var despite despiting
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Show what a pass would do; write nothing", Args: cobra.NoArgs,
 		Long: "plan verifies, checks and compares as a pass does, and writes nothing: not to the targets, not to the state.\nIt never shows a value. While the daemon runs, it is the daemon that makes the plan.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Despite, err = despite.foreseen(); err != nil {
+				return err
+			}
 			if c.revision != "" {
 				if !lcm.ValidRevision(c.revision) {
 					return configErrorf("--revision is a whole commit id (40 or 64 hexadecimal digits), not %q", c.revision)
@@ -192,6 +204,7 @@ func (c *cli) planCommand() *cobra.Command {
 	c.formatFlag(cmd)
 	c.bundleFlag(cmd)
 	driftFlag(cmd, &o)
+	cmd.Flags().StringArrayVar(&despite.patterns, "despite-windows", nil, "plan as if the windows of the namespaces that match were open; may be repeated")
 	cmd.Flags().StringVar(&c.revision, "revision", "", "plan for this commit instead of the branch's head; it must be earned from the introduction as any other")
 	return cmd
 }
@@ -242,10 +255,15 @@ func (c *cli) passWith(ctx context.Context, cfg *daemonConfig, o reconcile.Optio
 
 // passes makes a pass of each repository and prints it.
 func (c *cli) passes(ctx context.Context, repositories []*served, o reconcile.Options) error {
+	return c.reports(ctx, repositories, o, func(s *served) (*reconcile.Report, error) { return s.pass(ctx, o) })
+}
+
+// reports has a pass made of each repository and prints it.
+func (c *cli) reports(ctx context.Context, repositories []*served, o reconcile.Options, pass func(*served) (*reconcile.Report, error)) error {
 	if len(repositories) > 1 {
-		return c.severalPasses(ctx, repositories, o)
+		return c.severalPasses(ctx, repositories, o, pass)
 	}
-	report, err := repositories[0].pass(ctx, o)
+	report, err := pass(repositories[0])
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llm-config-manager/lcm/internal/reconcile"
+	"github.com/llm-config-manager/lcm/internal/state"
 )
 
 // served is one of the repositories of a daemon. One that can't be opened leaves the others alone: it is tried again.
@@ -44,18 +45,38 @@ func (s *served) reconciler() (*reconcile.Reconciler, error) {
 	return s.opened, s.err
 }
 
+// control is the repository for what an operator decides, for which it need not be opened, and its state; nil if that can't
+// be read.
+func (s *served) control() (*reconcile.Reconciler, *state.DB) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened == nil && s.config.State != nil {
+		return reconcile.Closed(s.config), s.config.State
+	}
+	return s.opened, s.config.State
+}
+
 // Status is where the repository stands. Of one that can't be opened it is what the state knows, if at least that can be read.
 func (s *served) Status() (*reconcile.Status, error) {
+	return s.status((*reconcile.Reconciler).Status)
+}
+
+// StatusOf is Status with the namespaces one by one.
+func (s *served) StatusOf(w reconcile.Which) (*reconcile.Status, error) {
+	return s.status(func(r *reconcile.Reconciler) (*reconcile.Status, error) { return r.StatusOf(w) })
+}
+
+func (s *served) status(of func(*reconcile.Reconciler) (*reconcile.Status, error)) (*reconcile.Status, error) {
 	s.mu.Lock()
 	r, config, why := s.opened, s.config, s.err
 	s.mu.Unlock()
 	if r != nil {
-		return r.Status()
+		return of(r)
 	}
 	if config.State == nil {
 		return nil, why
 	}
-	st, err := reconcile.ReadStatus(config)
+	st, err := of(reconcile.Closed(config))
 	if err != nil {
 		return nil, err
 	}

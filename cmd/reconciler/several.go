@@ -19,11 +19,11 @@ func worst(a, b int) int {
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
-// severalPasses makes a pass of each repository, in turn, and prints them.
-func (c *cli) severalPasses(ctx context.Context, repositories []*served, o reconcile.Options) error {
+// severalPasses has a pass made of each repository, in turn, and prints them.
+func (c *cli) severalPasses(ctx context.Context, repositories []*served, o reconcile.Options, pass func(*served) (*reconcile.Report, error)) error {
 	all, code := reconcile.NewDocuments(), exitDone
 	for i, s := range repositories {
-		report, err := s.pass(ctx, o)
+		report, err := pass(s)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -75,11 +75,11 @@ func (c *cli) heading(i int, name string) error {
 }
 
 // severalStatuses shows where each repository stands.
-func (c *cli) severalStatuses(ctx context.Context, cfg *daemonConfig) error {
+func (c *cli) severalStatuses(ctx context.Context, cfg *daemonConfig, t telling) error {
 	all, code := reconcile.NewDocuments(), exitDone
 	for i := range cfg.Repositories {
 		r := &cfg.Repositories[i]
-		s, err := findStatus(ctx, cfg, r, c.stderr)
+		s, err := findStatus(ctx, cfg, r, t, c.stderr)
 		all.Add(r.Name, s, err)
 		if err != nil {
 			code = worst(code, c.end(fmt.Errorf("repository %s: %w", r.Name, err)))
@@ -89,7 +89,7 @@ func (c *cli) severalStatuses(ctx context.Context, cfg *daemonConfig) error {
 			code = worst(code, exitFailed)
 		}
 		if c.format == "text" {
-			err = errors.Join(c.heading(i, r.Name), printStatus(c.stdout, s))
+			err = errors.Join(c.heading(i, r.Name), c.printStatus(s, t))
 		}
 		if err != nil {
 			return err

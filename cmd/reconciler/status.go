@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/llm-config-manager/lcm/internal/diag"
 	"github.com/llm-config-manager/lcm/internal/health"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
@@ -19,20 +21,43 @@ import (
 )
 
 func (c *cli) statusCommand() *cobra.Command {
+	var which telling
 	cmd := &cobra.Command{
-		Use: "status", Short: "Show what is believed, how fresh it is, and what is refused or held", Args: cobra.NoArgs,
-		Long: "status asks the running daemon, where metrics.listen says, or else reads the state. It asks neither the\n" +
-			"repository nor a target, and ends with 1 if the daemon is not ready: if its last fetch is too long ago, if\n" +
-			"the heartbeat is stale, or if nothing was accepted yet.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
+		Use: "status [PATTERN]…", Short: "Show what is believed, how fresh it is, and how each namespace stands",
+		Args: cobra.ArbitraryArgs,
+		Long: "status asks the running daemon, or else reads the state. It asks neither the repository nor a target, and ends with 1\n" +
+			"if the daemon is not ready: if its last fetch is too long ago, if the heartbeat is stale, or if nothing was accepted yet.\n" +
+			"It lists the namespaces that are not as they should be, and counts the others; with patterns those that match one.",
+		Example: "  reconciler status\n" +
+			"  reconciler status --all\n" +
+			"  reconciler status 'acme-corp/*/*/production' --format json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if which.patterns = args; which.all && len(args) > 0 {
+				return configErrorf("patterns and --all exclude each other")
+			}
+			return errors.Join(checkPatterns(args), c.status(cmd.Context(), which))
+		},
 	}
 	c.configFlag(cmd)
 	c.repositoryFlag(cmd)
 	c.formatFlag(cmd)
+	cmd.Flags().BoolVar(&which.all, "all", false, "list every namespace")
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	return cmd
 }
 
-func (c *cli) status(ctx context.Context) error {
+// telling says which namespaces a status lists.
+type telling struct {
+	patterns []string
+	all      bool
+}
+
+func (t telling) which() (reconcile.Which, error) {
+	patterns, err := parsePatterns(t.patterns)
+	return reconcile.Which{All: t.all, Pattern: patterns}, err
+}
+
+func (c *cli) status(ctx context.Context, t telling) error {
 	if err := c.checkFormat(); err != nil {
 		return err
 	}
@@ -41,16 +66,16 @@ func (c *cli) status(ctx context.Context) error {
 		return err
 	}
 	if len(cfg.Repositories) > 1 {
-		return c.severalStatuses(ctx, cfg)
+		return c.severalStatuses(ctx, cfg, t)
 	}
-	s, err := findStatus(ctx, cfg, &cfg.Repositories[0], c.stderr)
+	s, err := findStatus(ctx, cfg, &cfg.Repositories[0], t, c.stderr)
 	if err != nil {
 		return err
 	}
 	if c.format == "json" {
 		err = printJSON(c.stdout, s)
 	} else {
-		err = printStatus(c.stdout, s)
+		err = c.printStatus(s, t)
 	}
 	if err == nil && !s.Ready {
 		return outcome{exitFailed}
@@ -58,9 +83,15 @@ func (c *cli) status(ctx context.Context) error {
 	return err
 }
 
-// findStatus asks the daemon, which holds the state while it runs, and without one reads the state.
-func findStatus(ctx context.Context, cfg *daemonConfig, r *repositoryConfig, stderr io.Writer) (*reconcile.Status, error) {
-	var unasked error
+// findStatus asks the daemon, which holds the state while it runs, and without one reads the state. Who may not ask on the
+// socket learns what those may know who watch.
+func findStatus(ctx context.Context, cfg *daemonConfig, r *repositoryConfig, t telling, stderr io.Writer) (*reconcile.Status, error) {
+	s := new(reconcile.Status)
+	form := url.Values{"repository": {r.Name}, "namespaces": t.patterns, "all": {strconv.FormatBool(t.all)}}
+	unasked := askDaemon(ctx, cfg, http.MethodGet, "status", form, s)
+	if unasked == nil && s.Schema == reconcile.StatusSchema {
+		return s, nil
+	}
 	if at := cfg.Metrics.Listen; at != "" {
 		s, err := health.Ask(ctx, at, r.Name)
 		if err == nil {
@@ -68,21 +99,17 @@ func findStatus(ctx context.Context, cfg *daemonConfig, r *repositoryConfig, std
 		}
 		unasked = fmt.Errorf("asking the daemon: %w", err)
 	}
-	asked := new(reconcile.Status)
-	if err := askDaemon(ctx, cfg, http.MethodGet, "status", url.Values{"repository": {r.Name}}, asked); err == nil && asked.Schema == reconcile.StatusSchema {
-		return asked, nil
-	}
-	s, err := readStatus(cfg, r, stderr)
-	switch {
-	case err == nil:
+	s, err := readStatus(cfg, r, t, stderr)
+	if err == nil {
 		return s, nil
-	case unasked == nil:
-		return nil, fmt.Errorf("%w (a running daemon can be asked if metrics.listen is configured)", err)
+	}
+	if errors.Is(unasked, errNoDaemon) {
+		return nil, err
 	}
 	return nil, errors.Join(err, unasked)
 }
 
-func readStatus(cfg *daemonConfig, r *repositoryConfig, stderr io.Writer) (s *reconcile.Status, err error) {
+func readStatus(cfg *daemonConfig, r *repositoryConfig, t telling, stderr io.Writer) (s *reconcile.Status, err error) {
 	a := &app{}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.openState(cfg, true, stderr); err != nil {
@@ -92,10 +119,23 @@ func readStatus(cfg *daemonConfig, r *repositoryConfig, stderr io.Writer) (s *re
 	if err != nil {
 		return nil, err
 	}
-	return reconcile.ReadStatus(rc)
+	which, err := t.which()
+	if err != nil {
+		return nil, err
+	}
+	return reconcile.Closed(rc).StatusOf(which)
 }
 
-func printStatus(w io.Writer, s *reconcile.Status) error {
+// statusFor is the status that somebody asks for.
+func (s *served) statusFor(r *http.Request) (*reconcile.Status, error) {
+	which, err := telling{patterns: r.Form["namespaces"], all: isTrue(r, "all")}.which()
+	if err != nil {
+		return nil, err
+	}
+	return s.StatusOf(which)
+}
+
+func (c *cli) printStatus(s *reconcile.Status, t telling) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "repository  %s, branch %s, introduced at %s\n", s.Repository, s.Branch, s.Introduction.Short())
 	fmt.Fprintf(&b, "accepted    %s\n", acceptedText(s))
@@ -103,29 +143,24 @@ func printStatus(w io.Writer, s *reconcile.Status) error {
 	if h := s.Heartbeat; h != nil {
 		fmt.Fprintf(&b, "heartbeat   %s\n", heartbeatText(h))
 	}
+	writeWindows(&b, s)
 	if f := s.Refusal; f != nil {
 		writeRefusal(&b, &trust.Refusal{Commit: f.Commit, Path: f.Path, Rule: f.Rule, Reason: f.Reason})
 	}
 	writeByHand(&b, s.ByHand)
-	var held []reconcile.Held
-	for _, h := range s.Held {
-		held = append(held, reconcile.Held(h))
-	}
-	writeHeld(&b, held)
+	writeSuspensions(&b, s.Suspensions)
 	for _, t := range s.Targets {
 		if t.Down {
 			fmt.Fprintf(&b, "DOWN target %s since %s, tried again at %s, after %d failures: %s\n", t.Target, stampText(*t.Since), stampText(*t.NextTry), t.Failures, t.Error)
 		}
-	}
-	for _, f := range s.Failed {
-		fmt.Fprintf(&b, "FAILED %s on target %s\n", f.Namespace, strings.Join(f.Targets, ", "))
 	}
 	writeDrift(&b, s.Drift.Entries, s.Drift.Open)
 	writeDrift(&b, s.Drift.Corrected, len(s.Drift.Corrected))
 	for _, why := range s.NotReady {
 		fmt.Fprintf(&b, "NOT READY: %s\n", why)
 	}
-	_, err := io.WriteString(w, b.String())
+	writeNamespaces(&b, s, t, diag.Paint(c.colour))
+	_, err := io.WriteString(c.stdout, b.String())
 	return err
 }
 

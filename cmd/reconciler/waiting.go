@@ -55,14 +55,18 @@ func pauseText(p *reconcile.Pause) string {
 }
 
 func waitingText(w reconcile.Waiting) string {
-	text := plural(w.Changes, "change") + " wait"
-	if w.Changes == 1 {
-		text += "s"
-	}
+	text := waitText(w.Changes)
 	if w.Serving == "" {
 		return text + ", nothing was ever applied"
 	}
 	return text + ", still serving " + w.Serving.Short()
+}
+
+func waitText(changes int) string {
+	if changes == 1 {
+		return "1 change waits"
+	}
+	return plural(changes, "change") + " wait"
 }
 
 // logWaiting logs what waits.

@@ -59,7 +59,14 @@ var errStopped = errors.New("the daemon stops, and makes no more passes")
 
 // Poke asks for a pass soon, and returns at once. One that is being made may have fetched already, so another follows it;
 // however often it is asked for meanwhile, it is one.
-func (r *Reconciler) Poke() { r.loop.ask(Options{}, nil) }
+func (r *Reconciler) Poke() { r.Ask(Options{}) }
+
+// Ask is Poke for a pass with options. One that makes no passes, see Closed, is asked in vain.
+func (r *Reconciler) Ask(o Options) {
+	if r.loop != nil {
+		r.loop.ask(o, nil)
+	}
+}
 
 // Request asks for a pass that begins after now, and waits for its report, which is to be read only: others who
 // asked get the same. While Run does not run, it waits. That ctx ends ends the waiting, not the pass. Plans are for Pass.

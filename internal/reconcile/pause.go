@@ -182,11 +182,20 @@ func (j *judged) waiting(p plan.Namespace) int {
 // Suspend has nothing written for some namespaces. Once it returns without an error nothing is, not even by a pass that
 // is under way; an error of the context says that such a pass is still at it.
 func (r *Reconciler) Suspend(ctx context.Context, s state.Suspension) error {
-	s.Since = r.Now()
+	if s.Since.IsZero() {
+		s.Since = r.Now()
+	}
 	if err := r.State.Suspend(s); err != nil {
 		return err
 	}
-	r.Log.Warn("suspended", "namespaces", s.Namespaces, "by", s.By, "reason", s.Reason, "until", s.Until)
+	until := "resumed"
+	if !s.Until.IsZero() {
+		until = stamp(s.Until)
+	}
+	r.Log.Warn("suspended", "namespaces", s.Namespaces, "by", s.By, "reason", s.Reason, "until", until)
+	if r.loop == nil { // it makes no passes
+		return nil
+	}
 	select {
 	case r.writing <- struct{}{}: // what begins after that reads what is suspended
 		<-r.writing

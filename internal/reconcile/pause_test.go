@@ -276,7 +276,7 @@ func TestStatusOf(t *testing.T) {
 	if got := fmt.Sprint(s.Counts); got != "map[current:1 suspended:1 waiting:1]" {
 		t.Error(got)
 	}
-	s, err = ReadStatusOf(w.r.Config, Which{Pattern: []lcm.Pattern{lcm.MustPattern("acme/shop/bot/*")}})
+	s, err = Closed(w.r.Config).StatusOf(Which{Pattern: []lcm.Pattern{lcm.MustPattern("acme/shop/bot/*")}})
 	w.check(err)
 	if len(s.Namespaces) != 1 || s.Namespaces[0].State != StandingSuspended || s.Namespaces[0].Entries != 2 {
 		t.Errorf("%+v", s.Namespaces)

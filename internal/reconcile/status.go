@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -105,31 +104,9 @@ type StatusBeat struct {
 	Problem string       `json:"problem"` // why what lies in its place now does not count
 }
 
-// ReadStatus reads the status from a state, at which no daemon needs to be. It needs of cfg the names, the
-// introduction, Freshness, Windows, State and Now.
-func ReadStatus(cfg Config) (*Status, error) {
-	r, err := reader(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return r.Status()
-}
-
-// ReadStatusOf is ReadStatus with the namespaces one by one.
-func ReadStatusOf(cfg Config, w Which) (*Status, error) {
-	r, err := reader(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return r.StatusOf(w)
-}
-
-func reader(cfg Config) (*Reconciler, error) {
-	if cfg.State == nil || cfg.Now == nil {
-		return nil, errors.New("reconcile: incomplete configuration")
-	}
-	return &Reconciler{Config: cfg.withDefaults()}, nil
-}
+// Closed is a reconciler that makes no passes: it says where a repository stands by its state, at which no daemon needs to
+// be, and suspends and resumes. It needs of cfg the names, the introduction, Freshness, Windows and State.
+func Closed(cfg Config) *Reconciler { return &Reconciler{Config: cfg.withDefaults()} }
 
 // Status returns where the repository stands. It may be called while passes run.
 func (r *Reconciler) Status() (*Status, error) {
