@@ -188,7 +188,7 @@ func (r *Reconciler) Suspend(ctx context.Context, s state.Suspension) error {
 	if err := r.State.Suspend(s); err != nil {
 		return err
 	}
-	until := "resumed"
+	until := "it is resumed"
 	if !s.Until.IsZero() {
 		until = stamp(s.Until)
 	}
