@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,7 @@ func NewWindow(namespaces lcm.Pattern, schedule, zone string, duration time.Dura
 	case w.starts.Next(time.Unix(0, 0).UTC()).IsZero():
 		return w, fmt.Errorf("schedule %q never comes: there is no such day", schedule)
 	case duration < time.Minute || duration > maxWindow:
-		return w, fmt.Errorf("duration %v is too short or too long: it is from 1m to 7d", duration)
+		return w, errors.New("duration is from 1m to 7d")
 	}
 	return w, nil
 }
