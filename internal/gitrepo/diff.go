@@ -4,14 +4,7 @@ package gitrepo
 // same id on both sides is not read, so the cost follows the difference.
 func (r *Repo) Diff(a, b *Tree) ([]Change, error) {
 	d := differ{repo: r}
-	left, err := d.root(a)
-	if err != nil {
-		return nil, err
-	}
-	right, err := d.root(b)
-	if err != nil {
-		return nil, err
-	}
+	left, right := rootOf(a), rootOf(b)
 	if err := d.folders("", 0, left, right); err != nil {
 		return nil, err
 	}
@@ -29,13 +22,12 @@ type differ struct {
 	left, right treeSize // of what differs
 }
 
-// root makes a folder entry of a tree; the zero entry is absence.
-func (d *differ) root(t *Tree) (treeEntry, error) {
+// rootOf makes a folder entry of a tree; the zero entry is absence.
+func rootOf(t *Tree) treeEntry {
 	if t == nil {
-		return treeEntry{}, nil
+		return treeEntry{}
 	}
-	id, err := parseID(t.root)
-	return treeEntry{mode: ModeFolder, id: id}, err
+	return treeEntry{mode: ModeFolder, id: t.root}
 }
 
 // entries reads a folder, of which seen counts the entries; absent ones have none. It may be much like another.

@@ -10,13 +10,13 @@ import (
 // hold. The objects of a pack are so many and so small that a library made for streams takes most of its time to begin:
 // this takes half of it. It need not tell why it gives up, for then compress/zlib has a try.
 type inflater struct {
-	in     []byte
-	pos    int    // in in; beyond its end there are zeros
-	bits   uint64 // the next bits, the first lowest
-	count  uint   // how many of them are there
-	lit    prefix
-	dist   prefix
-	length [maxLit + maxDist]uint8
+	in    []byte
+	pos   int    // in in; beyond its end there are zeros
+	bits  uint64 // the next bits, the first lowest
+	count uint   // how many of them are there
+	lit   prefix
+	dist  prefix
+	used  [maxLit + maxDist]codeLength // of the codes that are being read
 }
 
 const (
@@ -40,14 +40,18 @@ type prefix struct {
 	symbols [maxLit + 2]uint16 // by code
 }
 
-// build makes the code that has so many bits for each symbol; false if there is no such code.
-func (p *prefix) build(lengths []uint8) bool {
+// codeLength is how many bits a symbol takes.
+type codeLength struct {
+	symbol uint16
+	bits   uint8
+}
+
+// build makes the code of the symbols that are used, in their order; false if there is no such code.
+func (p *prefix) build(used []codeLength) bool {
 	p.counts = [maxCode + 1]uint16{}
-	for _, n := range lengths {
-		p.counts[n]++
+	for _, u := range used {
+		p.counts[u.bits]++
 	}
-	used := len(lengths) - int(p.counts[0])
-	p.counts[0] = 0
 	var place [maxCode + 2]uint16
 	left, longest := 1, 0
 	for n := 1; n <= maxCode; n++ {
@@ -58,14 +62,12 @@ func (p *prefix) build(lengths []uint8) bool {
 			longest = n
 		}
 	}
-	if left > 0 && (used > 1 || longest > 1) {
+	if left > 0 && (len(used) > 1 || longest > 1) {
 		return false // codes that stand for nothing, which one code of one bit may leave
 	}
-	for symbol, n := range lengths {
-		if n > 0 {
-			p.symbols[place[n]] = uint16(symbol)
-			place[n]++
-		}
+	for _, u := range used {
+		p.symbols[place[u.bits]] = u.symbol
+		place[u.bits]++
 	}
 	p.tabulate(min(longest, tableBits))
 	return true
@@ -91,24 +93,21 @@ func (p *prefix) tabulate(longest int) {
 
 // fixed are the codes of RFC 1951, section 3.2.6.
 var fixedLit, fixedDist = func() (lit, dist prefix) {
-	var lengths [maxLit + 2]uint8
-	for i := range lengths {
+	var used [maxLit + 2]codeLength
+	for i := range used {
+		used[i] = codeLength{uint16(i), 8}
 		switch {
-		case i < 144:
-			lengths[i] = 8
-		case i < 256:
-			lengths[i] = 9
-		case i < 280:
-			lengths[i] = 7
-		default:
-			lengths[i] = 8
+		case i >= 144 && i < 256:
+			used[i].bits = 9
+		case i >= 256 && i < 280:
+			used[i].bits = 7
 		}
 	}
-	lit.build(lengths[:])
-	for i := range lengths {
-		lengths[i] = 5
+	lit.build(used[:])
+	for i := range used {
+		used[i].bits = 5
 	}
-	dist.build(lengths[:32])
+	dist.build(used[:32])
 	return lit, dist
 }()
 
@@ -209,13 +208,39 @@ func (f *inflater) stored(out []byte, n int) (int, bool) {
 	return n + size, true
 }
 
-// codes reads the codes of a block.
+// codes reads the codes of a block: of few symbols, mostly, so that only those are looked at again.
 func (f *inflater) codes() bool {
 	f.fill()
 	lits, dists, codes := int(f.take(5))+257, int(f.take(5))+1, int(f.take(4))+4
-	if lits > maxLit || dists > maxDist {
+	if lits > maxLit || dists > maxDist || !f.lengthCode(codes) {
 		return false
 	}
+	used, literals, ends := f.used[:0], 0, false
+	bits, times, ok := noLength, 0, false
+	for n := 0; n < lits+dists; {
+		if bits, times, ok = f.length(bits); !ok || n+times > lits+dists {
+			return false
+		}
+		if bits == 0 {
+			n += times
+			continue
+		}
+		for range times {
+			ends = ends || n == endOfBlock
+			if n < lits {
+				used = append(used, codeLength{uint16(n), bits})
+				literals++
+			} else {
+				used = append(used, codeLength{uint16(n - lits), bits})
+			}
+			n++
+		}
+	}
+	return ends && f.lit.build(used[:literals]) && f.dist.build(used[literals:])
+}
+
+// lengthCode reads the code in which the lengths of codes are written, which needs that of literals for the time.
+func (f *inflater) lengthCode(codes int) bool {
 	var lengths [len(codeOrder)]uint8
 	for _, symbol := range codeOrder[:codes] {
 		if f.count < 3 {
@@ -223,38 +248,36 @@ func (f *inflater) codes() bool {
 		}
 		lengths[symbol] = uint8(f.take(3))
 	}
-	if !f.lit.build(lengths[:]) {
-		return false
-	}
-	for n := 0; n < lits+dists; {
-		if f.count < maxLength {
-			f.fill()
-		}
-		symbol, ok := f.symbol(&f.lit)
-		if !ok || f.pos > len(f.in)+8 {
-			return false
-		}
-		value, times := uint8(symbol), 1
-		switch symbol {
-		case 16:
-			if n == 0 {
-				return false
-			}
-			value, times = f.length[n-1], 3+int(f.take(2))
-		case 17:
-			value, times = 0, 3+int(f.take(3))
-		case 18:
-			value, times = 0, 11+int(f.take(7))
-		}
-		if n+times > lits+dists {
-			return false
-		}
-		for range times {
-			f.length[n] = value
-			n++
+	used := f.used[:0]
+	for symbol, bits := range lengths {
+		if bits > 0 {
+			used = append(used, codeLength{uint16(symbol), bits})
 		}
 	}
-	return f.length[endOfBlock] > 0 && f.lit.build(f.length[:lits]) && f.dist.build(f.length[lits:lits+dists])
+	return f.lit.build(used)
+}
+
+// noLength is what the first length follows.
+const noLength = uint8(255)
+
+// length reads a length and how often it stands there, given the one before.
+func (f *inflater) length(before uint8) (bits uint8, times int, ok bool) {
+	if f.count < maxLength {
+		f.fill()
+	}
+	symbol, ok := f.symbol(&f.lit)
+	if !ok || f.pos > len(f.in)+8 {
+		return 0, 0, false
+	}
+	switch symbol {
+	case 16:
+		return before, 3 + int(f.take(2)), before != noLength
+	case 17:
+		return 0, 3 + int(f.take(3)), true
+	case 18:
+		return 0, 11 + int(f.take(7)), true
+	}
+	return uint8(symbol), 1, true
 }
 
 // symbol decodes one symbol, for which the bits must be there.

@@ -14,38 +14,42 @@ const hexID = 40
 
 // isHexID reports whether s is a whole object id, in lower case as Git writes it.
 func isHexID(s string) bool {
-	if len(s) != hexID {
-		return false
-	}
-	for i := range len(s) {
-		if _, ok := hexDigit(s[i]); !ok {
-			return false
-		}
-	}
-	return true
+	_, ok := hexHash(s)
+	return ok
 }
 
-func hexDigit(c byte) (v byte, ok bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	}
-	return 0, false
-}
-
-func parseID(s string) (id plumbing.Hash, err error) {
-	if !isHexID(s) {
-		return id, fmt.Errorf("%q is not an object id of %d hexadecimal digits", s[:min(len(s), 64)], hexID)
-	}
-	for i := range id {
-		high, _ := hexDigit(s[2*i])
-		low, _ := hexDigit(s[2*i+1])
-		id[i] = high<<4 | low
+func parseID(s string) (plumbing.Hash, error) {
+	id, ok := hexHash(s)
+	if !ok {
+		return plumbing.Hash{}, fmt.Errorf("%q is not an object id of %d hexadecimal digits", s[:min(len(s), 64)], hexID)
 	}
 	return id, nil
 }
+
+func hexHash(s string) (id plumbing.Hash, ok bool) {
+	if len(s) != hexID {
+		return plumbing.Hash{}, false
+	}
+	for i := range id {
+		high, low := hexDigits[s[2*i]], hexDigits[s[2*i+1]]
+		if high|low > 15 {
+			return plumbing.Hash{}, false
+		}
+		id[i] = high<<4 | low
+	}
+	return id, true
+}
+
+// hexDigits are the values of digits; above 15 for what is none.
+var hexDigits = func() (values [256]byte) {
+	for c := range values {
+		values[c] = 255
+	}
+	for v, c := range "0123456789abcdef" {
+		values[c] = byte(v)
+	}
+	return values
+}()
 
 // objectHasher computes ids of objects; not for two users at once.
 type objectHasher struct{ hash.Hash }

@@ -118,7 +118,7 @@ func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
 // idsInPart is how many ids share a beginning that starts tells apart, on average: they lie in one or two lines of a
 // processor's cache, while the index's own table leaves hundreds to search. Where somebody made ids otherwise, halving
 // bounds the search.
-const idsInPart = 4
+const idsInPart = 2
 
 // part numbers the ids by how they begin, in their order.
 func (p *pack) part(id plumbing.Hash) int {

@@ -46,7 +46,7 @@ func (r *Repo) at(c *Commit, folder string) *Tree {
 	if err != nil || !at.folder() {
 		return nil
 	}
-	return &Tree{repo: r, root: at.id.String(), partly: true}
+	return &Tree{repo: r, root: at.id, partly: true}
 }
 
 func (t *Tree) ids(paths []string) string {

@@ -24,7 +24,10 @@ func (r *Repo) Tree(rev lcm.Revision) (*Tree, error) {
 }
 
 // TreeOf returns the tree of a commit that was read already.
-func (r *Repo) TreeOf(c *Commit) *Tree { return &Tree{repo: r, root: c.Tree} }
+func (r *Repo) TreeOf(c *Commit) *Tree {
+	root, _ := hexHash(c.Tree) // which a commit that was parsed has; of no other there is a tree
+	return &Tree{repo: r, root: root}
+}
 
 // Check finds a tree with more files, folders or levels than the limits allow, of which no folder is listed.
 func (t *Tree) Check() error { return t.repo.checkSize(t.root) }
@@ -79,19 +82,7 @@ func (t *Tree) ReadFile(path string) ([]byte, error) {
 
 // ReadDir lists a folder, by name.
 func (t *Tree) ReadDir(path string) ([]fs.DirEntry, error) {
-	e, err := t.find("readdir", path)
-	if err != nil {
-		return nil, err
-	}
-	if !e.folder() {
-		return nil, pathError("readdir", path, errors.New("not a folder"))
-	}
-	if !t.partly {
-		if err := t.Check(); err != nil {
-			return nil, pathError("readdir", path, err)
-		}
-	}
-	obj, err := t.repo.tree(e.id)
+	obj, err := t.folder(path)
 	if err != nil {
 		return nil, pathError("readdir", path, err)
 	}
@@ -100,9 +91,44 @@ func (t *Tree) ReadDir(path string) ([]fs.DirEntry, error) {
 		entries[i] = dirEntry{t, obj.at(i)}
 		list[i] = &entries[i]
 	}
-	// Git's order is not that of names: it counts a folder's name with a slash.
+	return byName(list), nil
+}
+
+// ReadSome is ReadDir for the entries whose names are wanted. It tells how many there are in all.
+func (t *Tree) ReadSome(path string, wanted func(name string) bool) (list []fs.DirEntry, all int, err error) {
+	obj, err := t.folder(path)
+	if err != nil {
+		return nil, 0, pathError("readdir", path, err)
+	}
+	for i := range obj.lines {
+		if wanted(obj.name(i)) {
+			list = append(list, &dirEntry{t, obj.at(i)})
+		}
+	}
+	return byName(list), len(obj.lines), nil
+}
+
+// byName sorts entries: Git's order is another, since it counts a folder's name with a slash.
+func byName(list []fs.DirEntry) []fs.DirEntry {
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return list, nil
+	return list
+}
+
+// folder reads a folder that is to be listed.
+func (t *Tree) folder(path string) (*treeObject, error) {
+	e, err := t.lookup(path)
+	if err != nil {
+		return nil, err
+	}
+	if !e.folder() {
+		return nil, errors.New("not a folder")
+	}
+	if !t.partly {
+		if err := t.Check(); err != nil {
+			return nil, err
+		}
+	}
+	return t.repo.tree(e.id)
 }
 
 // Stat describes a file or folder. Its Sys is a Blob.
@@ -142,11 +168,7 @@ func (t *Tree) lookup(path string) (treeEntry, error) {
 	if !fs.ValidPath(path) {
 		return treeEntry{}, fs.ErrInvalid
 	}
-	root, err := parseID(t.root)
-	if err != nil {
-		return treeEntry{}, err
-	}
-	e := treeEntry{name: ".", mode: ModeFolder, id: root}
+	e := treeEntry{name: ".", mode: ModeFolder, id: t.root}
 	if path == "." {
 		return e, nil
 	}

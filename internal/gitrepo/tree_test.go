@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -44,6 +45,39 @@ func TestTreeIsAFileSystem(t *testing.T) {
 		data[0] = 'x' // what was read is the caller's own
 		if again, _ := tree.ReadFile("z.yaml"); string(again) != "5\r\n" {
 			t.Errorf("%q", again)
+		}
+	}
+}
+
+// ReadSome lists of what ReadDir does what is wanted, few entries or many.
+func TestReadSome(t *testing.T) {
+	for _, n := range []int{3, few, 3 * few} {
+		g := newGit(t)
+		files := map[string]string{"dir/sub/f": "1", "dir/sub.x": "2"}
+		for i := range n {
+			files[fmt.Sprintf("dir/f%d", i)] = fmt.Sprint(i)
+		}
+		tree := treeOf(t, g.open(Limits{}), g.commit(files))
+		wanted := func(name string) bool { return name != "f1" && name != "sub.x" }
+		all, err := tree.ReadDir("dir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		some, count, err := tree.ReadSome("dir", wanted)
+		if err != nil || count != len(all) || len(some) != len(all)-2 {
+			t.Errorf("%d of %d entries, %v", len(some), count, err)
+		}
+		want := slices.DeleteFunc(all, func(e fs.DirEntry) bool { return !wanted(e.Name()) })
+		for i := range want {
+			if *want[i].(*dirEntry) != *some[i].(*dirEntry) {
+				t.Errorf("%v, not %v", some[i], want[i])
+			}
+			if id, _, ok := tree.ID("dir/" + want[i].Name()); !ok || id != want[i].(*dirEntry).entry.id.String() {
+				t.Errorf("%s has the id %q", want[i].Name(), id)
+			}
+		}
+		if _, _, err := tree.ReadSome("dir/f0", wanted); err == nil {
+			t.Error("a file was listed")
 		}
 	}
 }

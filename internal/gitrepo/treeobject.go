@@ -99,8 +99,25 @@ func (t *treeObject) all() iter.Seq[treeEntry] {
 	}
 }
 
+// name is that of an entry.
+func (t *treeObject) name(i int) string {
+	l := t.lines[i]
+	return t.text[l.name : int(l.name)+int(l.size)]
+}
+
+// few entries are looked through faster than searched.
+const few = 32
+
 // child finds an entry by name.
 func (t *treeObject) child(name string) (treeEntry, bool) {
+	if len(t.lines) <= few {
+		for i := range t.lines {
+			if t.name(i) == name {
+				return t.at(i), true
+			}
+		}
+		return treeEntry{}, false
+	}
 	for _, mode := range [...]uint32{ModeFile, ModeFolder} {
 		if i, ok := t.search(treeEntry{name: name, mode: mode}); ok {
 			return t.at(i), true

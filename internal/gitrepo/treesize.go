@@ -21,18 +21,14 @@ type treeSize struct{ entries, depth int }
 const maxSizes = 1 << 16
 
 // checkSize refuses a root that has more entries or levels than the limits allow.
-func (r *Repo) checkSize(root string) error {
-	id, err := parseID(root)
-	if err != nil {
-		return err
-	}
+func (r *Repo) checkSize(root plumbing.Hash) error {
 	r.sizes.mu.Lock()
 	defer r.sizes.mu.Unlock()
 	begins := len(r.sizes.below) > r.sizes.most || r.sizes.below == nil
 	if begins {
 		r.sizes.below = map[plumbing.Hash]treeSize{}
 	}
-	s, err := r.measure(id, 1)
+	s, err := r.measure(root, 1)
 	if begins {
 		r.sizes.most = max(maxSizes, 2*len(r.sizes.below))
 	}

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/llm-config-manager/lcm/internal/lcm"
 )
 
@@ -41,8 +42,8 @@ type Change struct {
 // read by object id, as raw bytes: no filters, no line endings, no attributes.
 type Tree struct {
 	repo   *Repo
-	root   string // object id
-	partly bool   // nobody walks over all of it: its size does not matter
+	root   plumbing.Hash
+	partly bool // nobody walks over all of it: its size does not matter
 }
 
 var (

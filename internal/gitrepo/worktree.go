@@ -145,7 +145,7 @@ func (w *Worktree) Since(ctx context.Context, spec string) (lcm.Revision, *Tree,
 	case err != nil:
 		return "", nil, err
 	}
-	return fork, &Tree{repo: w.repo, root: at.id.String(), partly: true}, nil
+	return fork, &Tree{repo: w.repo, root: at.id, partly: true}, nil
 }
 
 // Open opens a file or folder. A file is read whole: if it does not hold any more what it did when it was looked at, its

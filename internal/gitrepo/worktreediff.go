@@ -6,11 +6,7 @@ import "slices"
 // Git does not know. Of the tree, nil for an empty one, only what differs is read.
 func (w *Worktree) Changed(base *Tree) ([]string, error) {
 	d := workDiffer{differ: differ{repo: w.repo}}
-	root, err := d.root(base)
-	if err != nil {
-		return nil, err
-	}
-	was, err := d.entries(root, 0, &d.left, nil)
+	was, err := d.entries(rootOf(base), 0, &d.left, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -19,10 +19,18 @@ func start(file string) diag.Position { return diag.Position{File: file, Line: 1
 // list reads a folder. A folder that does not exist is empty: Git knows no empty folders.
 func list(fsys fs.FS, dir string) ([]fs.DirEntry, *diag.Finding) {
 	entries, err := fs.ReadDir(fsys, dir)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return entries, nil
+	if f := unlisted(dir, err); f != nil {
+		return nil, f
 	}
-	return nil, unreadable(dir, err)
+	return entries, nil
+}
+
+// unlisted is the finding about a folder that was not listed for an error, or the nil one.
+func unlisted(dir string, err error) *diag.Finding {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return unreadable(dir, err)
 }
 
 func unreadable(path string, err error) *diag.Finding {

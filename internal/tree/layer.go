@@ -74,15 +74,13 @@ func readLayer(fsys fs.FS, ns lcm.Namespace, some *part) *layer {
 		broken: map[string]bool{}, brokenPartials: map[string]bool{},
 	}
 	dir := layerDir(ns.Service, ns.Environment)
-	entries, f := listBounded(fsys, dir)
+	entries, f := some.list(fsys, dir)
 	if f != nil {
 		l.findings = append(l.findings, *f)
 	}
 	seen := map[string]name{} // by key, the first file
 	for _, e := range entries {
-		if some.shows(e.Name()) {
-			l.entry(fsys, ns, dir+"/"+e.Name(), e, seen, some)
-		}
+		l.entry(fsys, ns, dir+"/"+e.Name(), e, seen, some)
 	}
 	l.completeSets()
 	l.dropBroken()
