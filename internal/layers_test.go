@@ -80,7 +80,7 @@ var layers = map[string]string{
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
-	"cmd/reconciler": "tracing commitstatus sdnotify lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/breaker store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health webhook examples",
+	"cmd/reconciler": "leader tracing commitstatus sdnotify lcm diag forge strictyaml gitrepo kept masterkey schema check state store store/bolt store/breaker store/etcd store/file store/redis store/vault sopsfile tree trust plan reconcile health webhook examples",
 }
 
 // owners says who alone may import the heavy modules.

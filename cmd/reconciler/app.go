@@ -15,6 +15,7 @@ import (
 	"github.com/llm-config-manager/lcm/internal/forge"
 	"github.com/llm-config-manager/lcm/internal/gitrepo"
 	"github.com/llm-config-manager/lcm/internal/kept"
+	"github.com/llm-config-manager/lcm/internal/leader"
 	"github.com/llm-config-manager/lcm/internal/masterkey"
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 	"github.com/llm-config-manager/lcm/internal/sopsfile"
@@ -37,7 +38,10 @@ type app struct {
 // shared is what all repositories of a daemon use.
 type shared struct {
 	key     masterkey.Key
-	state   *state.File
+	state   *state.File          // nil: it is shared with other replicas
+	replica *leader.Replica      // nil: there are no others
+	states  map[string]*state.DB // of each repository, if there are
+	office  *reconcile.Office    // nil: nothing is written, or there are no others
 	opener  *sopsfile.Opener
 	targets map[string]reconcile.Target
 	reports *reports
@@ -157,6 +161,9 @@ func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (err e
 	if a.key, err = loadKey(c, readOnly, stderr); err != nil {
 		return err
 	}
+	if c.State.shared() {
+		return a.openReplica(c, readOnly)
+	}
 	if a.state, err = state.OpenFile(c.State.Path, readOnly); err != nil {
 		return err
 	}
@@ -166,9 +173,12 @@ func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (err e
 
 // stateOf opens where one repository stands.
 func (a *app) stateOf(r *repositoryConfig) (reconcile.Config, error) {
-	st, err := a.state.Repository(r.Name, a.key.Derive(masterkey.State))
+	st, err := a.states[r.Name], error(nil)
+	if a.replica == nil {
+		st, err = a.state.Repository(r.Name, a.key.Derive(masterkey.State))
+	}
 	return reconcile.Config{Repository: r.Name, Branch: r.Branch, Tenants: r.Tenants, Introduction: r.Introduction,
-		State: st, Key: a.key, Windows: a.windows, Receipt: r.receipt(), Freshness: r.freshness, Now: time.Now}, err
+		State: st, Key: a.key, Windows: a.windows, Receipt: r.receipt(), Freshness: r.freshness, Now: time.Now, Office: a.office}, err
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.
@@ -179,6 +189,8 @@ func loadKey(c *daemonConfig, dryRun bool, stderr io.Writer) (masterkey.Key, err
 		return key, nil
 	case !masterkey.Missing(err):
 		return key, configError{err.Error()}
+	case c.State.shared():
+		return key, configErrorf("the key %s is missing: all replicas need the same one: copy it from another, or from your backup, or make the first by reconciler keygen", c.Key.File)
 	case exists(c.State.Path):
 		return key, configErrorf("the key %s is missing, and the state %s was written with it: put the key back from your backup", c.Key.File, c.State.Path)
 	case dryRun:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,12 +29,11 @@ type daemonConfig struct {
 	Key          struct {
 		File string `json:"file"`
 	} `json:"key"`
-	Schedule      string `json:"schedule"`
-	DriftSchedule string `json:"driftSchedule"`
-	State         struct {
-		Path string `json:"path"`
-	} `json:"state"`
-	Secrets struct {
+	Schedule      string        `json:"schedule"`
+	DriftSchedule string        `json:"driftSchedule"`
+	State         stateConfig   `json:"state"`
+	Replica       replicaConfig `json:"replica"`
+	Secrets       struct {
 		Age struct {
 			IdentityFile string `json:"identityFile"`
 		} `json:"age"`
@@ -54,7 +54,8 @@ type daemonConfig struct {
 	windows       []reconcile.Window
 	maxDeletes    reconcile.Share
 	maxFetchBytes int64
-	bundle        string // from the command line: a file that stands for the server; "-": standard input
+	log           *slog.Logger // of the daemon; nil: it is a command
+	bundle        string       // from the command line: a file that stands for the server; "-": standard input
 }
 
 type targetConfig struct {
@@ -168,13 +169,14 @@ func configFindings(fs []diag.Finding) error {
 
 // complete makes paths absolute, fills in defaults and reads what the schema leaves as text. It tells all that is wrong.
 func (c *daemonConfig) complete(dir string) error {
-	for _, p := range []*string{&c.Key.File, &c.State.Path, &c.Secrets.Age.IdentityFile, &c.Events.File} {
+	for _, p := range []*string{&c.Key.File, &c.Secrets.Age.IdentityFile, &c.Events.File} {
 		*p = absolute(dir, *p)
 	}
+	errs := []error{below(c.State.complete(dir), "state"), c.completeReplica()}
 	if c.Key.File == "" {
-		c.Key.File = filepath.Join(filepath.Dir(c.State.Path), "lcm.key")
+		c.Key.File = filepath.Join(c.State.folder(), "lcm.key")
 	}
-	errs := []error{c.completeRepositories(dir), c.completeWindows()}
+	errs = append(errs, c.completeRepositories(dir), c.completeWindows())
 	for name, t := range c.Targets {
 		errs = append(errs, below(t.complete(dir), "targets", name))
 		c.Targets[name] = t
@@ -231,7 +233,7 @@ func (t *targetConfig) adopt() plan.Adopt {
 
 // beside is where the daemon keeps what is its own.
 func (c *daemonConfig) beside(name string) string {
-	return filepath.Join(filepath.Dir(c.State.Path), name)
+	return filepath.Join(c.State.folder(), name)
 }
 
 // place says where a target is, in words that change when it becomes another one.

@@ -28,27 +28,35 @@ func (c etcdConfig) place() []string {
 	return []string{strings.Join(slices.Sorted(slices.Values(c.Endpoints)), ","), c.Prefix}
 }
 
-func openEtcd(t targetConfig) (_ store.Target, err error) {
-	c := etcd.Config{Endpoints: t.Endpoints, Prefix: t.Prefix, MaxTxnOps: t.MaxTxnOps, Username: t.Login.Username, PasswordFile: t.Login.Password.File}
-	if t.TLS != nil {
-		c.TLS = &etcd.TLS{CACertFile: t.TLS.CACertFile, ClientCertFile: t.TLS.ClientCertFile, ClientKeyFile: t.TLS.ClientKeyFile, ServerName: t.TLS.ServerName}
-	}
-	if c.Password, err = t.Login.password(); err != nil {
+func openEtcd(t targetConfig) (store.Target, error) {
+	c, err := etcdConnection(t)
+	if err != nil {
 		return nil, err
-	}
-	if c.Timeout, err = t.timeout(); err != nil {
-		return nil, err
-	}
-	if t.MaxRequestBytes != "" {
-		if c.MaxRequestBytes, err = parseSize(t.MaxRequestBytes); err != nil {
-			return nil, configErrorf("maxRequestBytes: %v", err)
-		}
 	}
 	e, err := etcd.New(c)
 	if err != nil { // nothing is asked of etcd yet
 		return nil, configError{err.Error()}
 	}
 	return e, nil
+}
+
+func etcdConnection(t targetConfig) (c etcd.Config, err error) {
+	c = etcd.Config{Endpoints: t.Endpoints, Prefix: t.Prefix, MaxTxnOps: t.MaxTxnOps, Username: t.Login.Username, PasswordFile: t.Login.Password.File}
+	if t.TLS != nil {
+		c.TLS = &etcd.TLS{CACertFile: t.TLS.CACertFile, ClientCertFile: t.TLS.ClientCertFile, ClientKeyFile: t.TLS.ClientKeyFile, ServerName: t.TLS.ServerName}
+	}
+	if c.Password, err = t.Login.password(); err != nil {
+		return c, err
+	}
+	if c.Timeout, err = t.timeout(); err != nil {
+		return c, err
+	}
+	if t.MaxRequestBytes != "" {
+		if c.MaxRequestBytes, err = parseSize(t.MaxRequestBytes); err != nil {
+			return c, configErrorf("maxRequestBytes: %v", err)
+		}
+	}
+	return c, nil
 }
 
 // password is that of the environment; empty if it comes from a file, or there is none.

@@ -305,6 +305,7 @@ func (c *cli) daemon(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.log = log
 	a, err := open(ctx, cfg, false, log, c.stderr)
 	if err != nil {
 		return err

@@ -48,6 +48,18 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 	}
 	group.Go(func() error { a.reports.run(ctx, a.alive); return nil })
 	schedule := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}
+	group.Go(func() error {
+		defer cancel()
+		return a.inOffice(ctx, log, func(ctx context.Context) error { return a.passing(ctx, schedule, log, watch) })
+	})
+	return group.Wait()
+}
+
+// passing makes the passes of all repositories until ctx ends.
+func (a *app) passing(ctx context.Context, schedule reconcile.Schedule, log *slog.Logger, watch func(string, *reconcile.Report, error)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for _, s := range a.repositories {
 		tell := logReport(a.logOf(s, log))
 		group.Go(func() error {

@@ -293,6 +293,6 @@ func (r *Replica) Enter(ctx context.Context) (context.Context, context.CancelFun
 		}
 		return nil, nil, 0, ErrNotInOffice
 	}
-	both, cancel := t.within(ctx)
+	both, cancel := t.Within(ctx)
 	return both, cancel, t.number, nil
 }

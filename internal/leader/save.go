@@ -194,7 +194,7 @@ func (u update) commit(demands []clientv3.Cmp, edits []edit, done func(standing)
 		}
 	}
 	look := []clientv3.Op{clientv3.OpGet(u.replica.keys.office()), clientv3.OpGet(u.records() + state.SealKey), clientv3.OpGet(u.redo())}
-	ctx, cancel := u.within(context.Background())
+	ctx, cancel := u.Within(context.Background())
 	defer cancel()
 	for try, pause := 1, savePause; ; try, pause = try+1, 2*pause {
 		var resp *clientv3.TxnResponse

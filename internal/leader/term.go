@@ -130,8 +130,8 @@ func (t *Term) renew(within time.Duration) (alive bool, err error) {
 	return alive, err
 }
 
-// within returns a context that ends with ctx or with the term.
-func (t *Term) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// Within returns a context that ends with ctx or with the term.
+func (t *Term) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	both, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(t.life, func() { cancel(context.Cause(t.life)) })
 	return inOffice{both, t}, func() { stop(); cancel(context.Canceled) }

@@ -31,6 +31,35 @@ func (c *Cluster) Get(ctx context.Context, key string) (string, error) {
 	return string(resp.Kvs[0].Value), nil
 }
 
+// Event is what a transaction made of a key.
+type Event struct {
+	Key, Value string
+	Gone       bool
+}
+
+// Watch calls each with all transactions that write below a prefix, from now on and in their order, until ctx ends.
+func (c *Cluster) Watch(ctx context.Context, prefix string, each func(revision int64, events []Event)) error {
+	api := c.operator()
+	now, err := api.Get(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	for resp := range api.Watch(ctx, prefix, clientv3.WithPrefix(), clientv3.WithRev(now.Header.Revision+1)) {
+		if err := resp.Err(); err != nil {
+			return err
+		}
+		for i := 0; i < len(resp.Events); {
+			revision, events := resp.Events[i].Kv.ModRevision, []Event{}
+			for ; i < len(resp.Events) && resp.Events[i].Kv.ModRevision == revision; i++ {
+				e := resp.Events[i]
+				events = append(events, Event{string(e.Kv.Key), string(e.Kv.Value), e.Type == clientv3.EventTypeDelete})
+			}
+			each(revision, events)
+		}
+	}
+	return nil
+}
+
 // Put writes a value.
 func (c *Cluster) Put(ctx context.Context, key, value string) error {
 	_, err := c.operator().Put(ctx, key, value)

@@ -14,9 +14,11 @@ type Proxy struct {
 	next     string
 
 	cutAtAnswer atomic.Bool
+	hold        sync.RWMutex // held while nothing gets through
 
 	mu      sync.Mutex
 	refuses bool
+	blocks  bool
 	open    map[net.Conn]bool
 }
 
@@ -32,6 +34,7 @@ func NewProxy(t testing.TB, m *Member) *Proxy {
 	t.Cleanup(func() {
 		_ = l.Close()
 		p.Refuse(true)
+		p.Block(false)
 	})
 	go func() {
 		for {
@@ -54,6 +57,21 @@ func (p *Proxy) Refuse(yes bool) {
 		if yes {
 			_ = c.Close()
 		}
+	}
+}
+
+// Block has nothing get through, while all connections stay and new ones are made, as a network that loses everything does;
+// or lets all of it through again.
+func (p *Proxy) Block(yes bool) {
+	p.mu.Lock()
+	was := p.blocks
+	p.blocks = yes
+	p.mu.Unlock()
+	switch {
+	case yes && !was:
+		p.hold.Lock()
+	case was && !yes:
+		p.hold.Unlock()
 	}
 }
 
@@ -99,6 +117,8 @@ func (p *Proxy) forward(to, from net.Conn, cut func() bool) {
 		if n > 0 && cut() {
 			return
 		}
+		p.hold.RLock()
+		p.hold.RUnlock() //nolint:staticcheck // to wait is all
 		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
 			return
 		}
