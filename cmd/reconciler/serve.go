@@ -50,13 +50,13 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 	schedule := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}
 	group.Go(func() error {
 		defer cancel()
-		return a.inOffice(ctx, log, func(ctx context.Context) error { return a.passing(ctx, schedule, log, watch) })
+		return a.inOffice(ctx, log, func(ctx context.Context) error { return a.passing(ctx, schedule, log) })
 	})
 	return group.Wait()
 }
 
 // passing makes the passes of all repositories until ctx ends.
-func (a *app) passing(ctx context.Context, schedule reconcile.Schedule, log *slog.Logger, watch func(string, *reconcile.Report, error)) error {
+func (a *app) passing(ctx context.Context, schedule reconcile.Schedule, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
