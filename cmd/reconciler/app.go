@@ -233,7 +233,7 @@ func (a *app) mirrorIn(dir string, c *daemonConfig, r *repositoryConfig) (*gitre
 	if err != nil {
 		return nil, err
 	}
-	return gitrepo.OpenMirror(gitrepo.Config{URL: r.URL, Branch: r.Branch, Dir: dir, Bundle: bundle, Auth: r.Auth.login(),
+	return gitrepo.OpenMirror(gitrepo.Config{URL: r.URL, Branch: r.Branch, Dir: dir, Bundle: bundle, Auth: r.Auth.login(), Elsewhere: r.elsewhere(),
 		Limits: gitrepo.Limits{MaxFetchBytes: c.maxFetchBytes}})
 }
 

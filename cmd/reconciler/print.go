@@ -74,13 +74,14 @@ type byHandJSON struct {
 }
 
 type reportJSON struct {
-	Schema   string         `json:"schema"`
-	Head     lcm.Revision   `json:"head"`
-	Revision lcm.Revision   `json:"revision"`
-	Refusal  *refusalJSON   `json:"refusal"`
-	ByHand   *byHandJSON    `json:"byHand"`
-	Stale    string         `json:"stale"`
-	Findings []diag.Finding `json:"findings"`
+	Schema   string            `json:"schema"`
+	Head     lcm.Revision      `json:"head"`
+	Revision lcm.Revision      `json:"revision"`
+	Mirror   *reconcile.Mirror `json:"mirror"`
+	Refusal  *refusalJSON      `json:"refusal"`
+	ByHand   *byHandJSON       `json:"byHand"`
+	Stale    string            `json:"stale"`
+	Findings []diag.Finding    `json:"findings"`
 	// HeldWhole says that the settings can't be used: every namespace stays as it is.
 	HeldWhole bool                `json:"heldWhole"`
 	Held      []heldJSON          `json:"held"`
@@ -93,7 +94,7 @@ type reportJSON struct {
 
 // passJSON is a pass as lcm.pass/v1.
 func passJSON(r *reconcile.Report) reportJSON {
-	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Revision: r.Revision, Stale: r.Stale, Findings: append([]diag.Finding{}, r.Findings...),
+	out := reportJSON{Schema: "lcm.pass/v1", Head: r.Head, Mirror: r.Mirror, Revision: r.Revision, Stale: r.Stale, Findings: append([]diag.Finding{}, r.Findings...),
 		HeldWhole: r.HeldWhole, Held: []heldJSON{}, Failed: []failureJSON{}, Waiting: append([]reconcile.Waiting{}, r.Waiting...), Drift: append([]state.Drift{}, r.Drift...), Plan: r.Plan, Seconds: r.Took.Seconds()}
 	if f := r.Refusal; f != nil {
 		out.Refusal = &refusalJSON{f.Commit, f.Path, f.Rule, f.Reason}
@@ -124,6 +125,9 @@ func (c *cli) printText(r *reconcile.Report, o reconcile.Options) error {
 // troubles tells what is refused, held, failed or found besides.
 func troubles(r *reconcile.Report) string {
 	var b strings.Builder
+	if r.Mirror != nil {
+		fmt.Fprintf(&b, "FETCHED FROM A MIRROR: %s\n", mirrorText(r.Mirror))
+	}
 	if r.Refusal != nil {
 		writeRefusal(&b, r.Refusal)
 		if r.Revision != "" {
@@ -310,11 +314,23 @@ func tally(p plan.Plan) []count {
 }
 
 // logReport logs what a pass found; the pass itself logs its one line.
+// mirrorText tells from which mirror commits come, and why.
+func mirrorText(m *reconcile.Mirror) string {
+	text := m.URL
+	if m.Behind {
+		text += fmt.Sprintf(", which is behind, at %s", m.Head.Short())
+	}
+	return text + "; the URL failed: " + m.Why
+}
+
 func logReport(log *slog.Logger) func(*reconcile.Report, error) {
 	return func(r *reconcile.Report, err error) {
 		if err != nil {
 			log.Error("pass failed", "error", err)
 			return
+		}
+		if m := r.Mirror; m != nil {
+			log.Warn("fetched from a mirror", "mirror", m.URL, "head", m.Head.Short(), "behind", m.Behind, "error", m.Why)
 		}
 		for _, l := range r.Plan.Loosens {
 			log.Warn("rules loosened", "revision", l.Revision.Short(), "file", l.File, "what", l.What)

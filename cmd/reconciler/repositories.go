@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 type repositoryConfig struct {
 	Name         string                 `json:"name"`
 	URL          string                 `json:"url"`
+	Mirrors      []mirrorConfig         `json:"mirrors"`
 	Branch       string                 `json:"branch"`
 	Introduction lcm.Revision           `json:"introduction"`
 	Tenants      []string               `json:"tenants"`
@@ -42,6 +44,21 @@ type gitAuth struct {
 	KnownHostsFile string `json:"knownHostsFile"`
 	Username       string `json:"username"`
 	PasswordFile   string `json:"passwordFile"`
+}
+
+// mirrorConfig is where the same repository is, too: a URL, or one with a login of its own.
+type mirrorConfig struct {
+	URL  string   `json:"url"`
+	Auth *gitAuth `json:"auth"` // nil: the repository's
+}
+
+// UnmarshalJSON reads either form.
+func (m *mirrorConfig) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &m.URL) == nil {
+		return nil
+	}
+	type long mirrorConfig
+	return json.Unmarshal(data, (*long)(m))
 }
 
 type forgeConfig struct {
@@ -92,22 +109,58 @@ func (r *repositoryConfig) apart(others []repositoryConfig) error {
 
 // complete makes paths absolute, fills in defaults and reads what the schema leaves as text.
 func (r *repositoryConfig) complete(dir, schedule string) error {
-	for _, p := range []*string{&r.Auth.SSHKeyFile, &r.Auth.KnownHostsFile, &r.Auth.PasswordFile} {
-		*p = absolute(dir, *p)
-	}
-	if !strings.Contains(r.URL, ":") {
-		r.URL = absolute(dir, r.URL)
-	}
 	r.Reports.GitHub.complete(dir)
+	err := errors.Join(r.Auth.complete(dir), completeURL(dir, &r.URL, r.Auth), r.completeMirrors(dir))
 	for name, f := range r.Forges {
 		f.TokenFile = absolute(dir, f.TokenFile)
 		r.Forges[name] = f
 	}
-	err := errors.Join(expandIn(&r.Auth.Username, "auth", "username"), r.ages(schedule))
 	if gitrepo.CheckBranch(r.Branch) != nil {
 		err = errors.Join(err, wrong("branch", "Git allows no branch of the name %q: write it as `git branch` shows it, such as main", r.Branch))
 	}
-	return errors.Join(err, below(gitrepo.CheckURL(r.URL, r.Auth.login()), "url"))
+	return errors.Join(err, r.ages(schedule))
+}
+
+func (a *gitAuth) complete(dir string) error {
+	for _, p := range []*string{&a.SSHKeyFile, &a.KnownHostsFile, &a.PasswordFile} {
+		*p = absolute(dir, *p)
+	}
+	return expandIn(&a.Username, "auth", "username")
+}
+
+// completeURL makes a path absolute, and says what is wrong with a URL, or with how we log in there.
+func completeURL(dir string, url *string, auth gitAuth) error {
+	if !strings.Contains(*url, ":") {
+		*url = absolute(dir, *url)
+	}
+	return below(gitrepo.CheckURL(*url, auth.login()), "url")
+}
+
+func (r *repositoryConfig) completeMirrors(dir string) error {
+	var errs []error
+	for i := range r.Mirrors {
+		m := &r.Mirrors[i]
+		auth := r.Auth
+		var err error
+		if m.Auth != nil {
+			err = m.Auth.complete(dir)
+			auth = *m.Auth
+		}
+		errs = append(errs, below(errors.Join(err, completeURL(dir, &m.URL, auth)), "mirrors", strconv.Itoa(i)))
+	}
+	return errors.Join(errs...)
+}
+
+// elsewhere are the mirrors, each with its login.
+func (r *repositoryConfig) elsewhere() (out []gitrepo.Remote) {
+	for _, m := range r.Mirrors {
+		auth := r.Auth
+		if m.Auth != nil {
+			auth = *m.Auth
+		}
+		out = append(out, gitrepo.Remote{URL: m.URL, Auth: auth.login()})
+	}
+	return out
 }
 
 // ages reads what says when the repository counts as stale.

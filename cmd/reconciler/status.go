@@ -189,6 +189,9 @@ func fetchText(s *reconcile.Status) string {
 			text += fmt.Sprintf("; tried again at %s, after %d failures", stampText(*s.NextPass), s.Failures)
 		}
 	}
+	if m := s.Fetch.Mirror; m != nil {
+		text += fmt.Sprintf("; commits come from the mirror %s, asked %s", m.URL, stampText(m.At))
+	}
 	return text
 }
 

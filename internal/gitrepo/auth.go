@@ -35,7 +35,7 @@ const (
 // newHTTPS makes a source that fetches over https.
 func newHTTPS(endpoint *transport.Endpoint, auth Auth, limits Limits) (source, error) {
 	if auth.SSHKeyFile != "" || auth.SSHKnownHostsFile != "" {
-		return nil, errors.New("auth names SSH files, but the repository is fetched over https")
+		return nil, errors.New("auth names SSH files, but the repository is fetched over https: give username and passwordFile, or a mirror an auth of its own")
 	}
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -124,7 +124,7 @@ type boundedBody struct {
 // newSSH makes a source that fetches over SSH.
 func newSSH(endpoint *transport.Endpoint, auth Auth, _ Limits) (source, error) {
 	if auth.PasswordFile != "" {
-		return nil, errors.New("auth names a password file, but over SSH a key is used: set the key file")
+		return nil, errors.New("auth names a password file, but over SSH a key is used: give sshKeyFile, or a mirror an auth of its own")
 	}
 	if endpoint.Host == "" || endpoint.Path == "" || endpoint.Path[0] == '-' {
 		return nil, errors.New("the URL of the repository has no usable host and path")

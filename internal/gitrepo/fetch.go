@@ -17,12 +17,25 @@ import (
 
 // Config says which branch of which repository a mirror follows, and where the mirror is.
 type Config struct {
-	URL    string // a local path, file://, https://, ssh:// or user@host:path
-	Branch string
-	Dir    string // the mirror; made if absent, and nobody else's
-	Bundle string // a file made by `git bundle`, to fetch from in place of the URL; "": none
-	Auth   Auth
-	Limits Limits
+	URL       string // a local path, file://, https://, ssh:// or user@host:path
+	Branch    string
+	Dir       string // the mirror; made if absent, and nobody else's
+	Bundle    string // a file made by `git bundle`, to fetch from in place of the URL; "": none
+	Auth      Auth
+	Elsewhere []Remote // where the same repository is, too
+	Limits    Limits
+}
+
+// Remote is where a repository is.
+type Remote struct {
+	URL  string // as in Config
+	Auth Auth
+}
+
+// elsewhere is a Remote that can be asked.
+type elsewhere struct {
+	name string // its URL, without whoever logs in
+	source
 }
 
 // source is where a mirror fetches from.
@@ -88,6 +101,15 @@ func OpenMirror(cfg Config) (*Repo, error) {
 	r.remote, r.branch = remote, branch
 	if cfg.Bundle != "" {
 		r.remote, r.partial = &bundleSource{cfg.Bundle}, true
+		cfg.Elsewhere = nil
+	}
+	r.answers = r.remote
+	for _, e := range cfg.Elsewhere {
+		s, err := newSource(e.URL, e.Auth, limits)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", Shown(e.URL), err), r.Close())
+		}
+		r.elsewhere = append(r.elsewhere, elsewhere{Shown(e.URL), s})
 	}
 	r.objects.alone, r.refs.alone = true, true
 	if err := errors.Join(r.sweep(), r.refs.tidy(branch)); err != nil {
@@ -104,13 +126,32 @@ func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	if r.remote == nil {
 		return "", errors.New("this repository is no mirror; it has nothing to fetch from")
 	}
+	return r.fetch(ctx, r.remote, r.partial)
+}
+
+// Elsewhere names where else the repository is, for FetchElsewhere.
+func (r *Repo) Elsewhere() []string {
+	var names []string
+	for _, e := range r.elsewhere {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// FetchElsewhere fetches as Fetch does, from one of the other places. What is not there may well be at the URL: an older head
+// does not take the branch back, and no approval is forgotten.
+func (r *Repo) FetchElsewhere(ctx context.Context, i int) (lcm.Revision, error) {
+	return r.fetch(ctx, r.elsewhere[i].source, true)
+}
+
+func (r *Repo) fetch(ctx context.Context, from source, partial bool) (head lcm.Revision, err error) {
 	defer contain(&err)
 	r.fetchMu.Lock()
 	defer r.fetchMu.Unlock()
 	if err := r.loadKnown(); err != nil {
 		return "", fmt.Errorf("fetching: the mirror is damaged: %w; remove the mirror %s: the next fetch makes it anew", err, r.refs.common)
 	}
-	refs, err := r.fetchBranch(ctx)
+	refs, err := r.fetchBranch(ctx, from)
 	if err != nil {
 		if id, ok := refs[r.branch]; ok {
 			head = revision(id)
@@ -119,7 +160,8 @@ func (r *Repo) Fetch(ctx context.Context) (head lcm.Revision, err error) {
 	}
 	// Approvals never stop the branch: junk among them would hold everything. Those that did not
 	// arrive do not count, which is the safe side.
-	r.stale = errors.Join(r.fetchApprovals(ctx, refs), r.mergePacks(ctx))
+	r.answers = from
+	r.stale = errors.Join(r.fetchApprovals(ctx, from, refs, partial), r.mergePacks(ctx))
 	return revision(refs[r.branch]), nil
 }
 
@@ -135,8 +177,8 @@ func (r *Repo) Stale() error {
 func (r *Repo) Partial() bool { return r.partial }
 
 // fetchBranch follows the branch and returns all references of the remote.
-func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, err error) {
-	talk, err := r.remote.list(ctx, r.branch)
+func (r *Repo) fetchBranch(ctx context.Context, from source) (refs map[string]plumbing.Hash, err error) {
+	talk, err := from.list(ctx, r.branch)
 	if err != nil {
 		return nil, err
 	}
@@ -154,11 +196,34 @@ func (r *Repo) fetchBranch(ctx context.Context) (refs map[string]plumbing.Hash, 
 	if _, err := r.Commit(revision(head)); err != nil {
 		return talk.refs(), fmt.Errorf("the head of the branch: %w", err)
 	}
+	if from != r.remote && r.passed(head) {
+		return talk.refs(), nil
+	}
 	return talk.refs(), r.move(r.branch, head)
 }
 
-// fetchApprovals makes refs/lcm/ what it is in the remote.
-func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Hash) (err error) {
+// maxPassed bounds how far back an older head is looked for.
+const maxPassed = 10_000
+
+// passed reports whether the branch was at a head, and went on from there.
+func (r *Repo) passed(head plumbing.Hash) bool {
+	at, ok := r.known[r.branch]
+	for n := 0; ok && n < maxPassed; n++ {
+		if at == head {
+			return true
+		}
+		c, err := r.Commit(revision(at))
+		if err != nil || len(c.Parents) == 0 {
+			return false
+		}
+		at, err = parseID(string(c.Parents[0]))
+		ok = err == nil
+	}
+	return false
+}
+
+// fetchApprovals makes refs/lcm/ what it is in the remote; what a partial one does not have stays.
+func (r *Repo) fetchApprovals(ctx context.Context, from source, remote map[string]plumbing.Hash, partial bool) (err error) {
 	var moved []string
 	var wants []plumbing.Hash
 	names := approvalNames(remote)
@@ -167,7 +232,7 @@ func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Ha
 			moved, wants = append(moved, name), append(wants, id)
 		}
 	}
-	if !r.partial {
+	if !partial {
 		if err := r.prune(names); err != nil {
 			return err
 		}
@@ -175,7 +240,7 @@ func (r *Repo) fetchApprovals(ctx context.Context, remote map[string]plumbing.Ha
 	if len(moved) == 0 {
 		return nil
 	}
-	talk, err := r.remote.list(ctx, r.branch)
+	talk, err := from.list(ctx, r.branch)
 	if err != nil {
 		return err
 	}

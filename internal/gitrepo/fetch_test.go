@@ -392,3 +392,41 @@ func TestPacksAreMerged(t *testing.T) {
 		}
 	}
 }
+
+// TestFetchElsewhere: an older head does not take the branch back, and no approval is forgotten.
+func TestFetchElsewhere(t *testing.T) {
+	g, old := newGit(t), newGit(t)
+	one := g.commit(map[string]string{"a": "1"})
+	old.run("fetch", "-q", g.dir, "main")
+	old.run("update-ref", "refs/heads/main", string(one))
+	two := g.commit(map[string]string{"a": "2"})
+	g.run("update-ref", "refs/lcm/approvals/x", string(two))
+	dir := filepath.Join(t.TempDir(), "mirror.git")
+	r := mirrorOf(t, Config{URL: g.dir, Dir: dir, Elsewhere: []Remote{{URL: old.dir}}})
+	fetch(t, r, two)
+	if got, err := r.FetchElsewhere(t.Context(), 0); err != nil || got != one {
+		t.Fatal(got, err)
+	}
+	if head, err := r.Head("main"); err != nil || head != two {
+		t.Errorf("the branch is at %s, %v", head, err)
+	}
+	if _, err := r.refs.get("refs/lcm/approvals/x"); err != nil {
+		t.Error("an approval is gone:", err)
+	}
+	fetch(t, r, two)
+	three := old.commit(map[string]string{"b": "3"}) // beside
+	if got, err := r.FetchElsewhere(t.Context(), 0); err != nil || got != three {
+		t.Error(got, err)
+	}
+}
+
+func TestShown(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://token@git.example.com/a/b.git": "https://git.example.com/a/b.git", "ssh://git@h:22/a": "ssh://h:22/a", "git@h:a/b.git": "h:a/b.git",
+		"/srv/a@b.git": "/srv/a@b.git", "file:///srv/x": "file:///srv/x", "h:a": "h:a",
+	} {
+		if got := Shown(address); got != want {
+			t.Errorf("%s is shown as %s, want %s", address, got, want)
+		}
+	}
+}

@@ -31,6 +31,9 @@ func (s *localSource) list(_ context.Context, branch string) (conversation, erro
 		}
 		s.repo = repo
 	}
+	if _, err := locate(s.path); err != nil { // as when it is not mounted any more; else it would seem to have no branch
+		return nil, err
+	}
 	refs, err := s.repo.refs.list(approvalPrefix)
 	if err != nil {
 		return nil, err

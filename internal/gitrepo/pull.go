@@ -45,7 +45,7 @@ func (r *Repo) PullRequest(ctx context.Context, name string) (heads []lcm.Revisi
 
 // fetchPull brings the commit that the remote has under a name; "" if it has none.
 func (r *Repo) fetchPull(ctx context.Context, name string) (_ lcm.Revision, err error) {
-	talk, err := r.remote.list(ctx, name)
+	talk, err := r.answers.list(ctx, name)
 	if err != nil {
 		return "", err
 	}

@@ -26,8 +26,11 @@ type Repo struct {
 
 	refs *refStore
 
+	remote    source      // nil unless a mirror
+	elsewhere []elsewhere // where the same repository is, too
+
 	fetchMu sync.Mutex // one fetch at a time; guards what follows
-	remote  source     // nil unless a mirror
+	answers source     // the one that answered last
 	partial bool       // what the source does not have may yet be elsewhere: it is a bundle
 	branch  string
 	known   map[string]plumbing.Hash // what the mirror's own references are
@@ -60,6 +63,9 @@ func (r *Repo) Close() error {
 	err := r.objects.close()
 	if r.remote != nil {
 		err = errors.Join(err, r.remote.close())
+	}
+	for _, e := range r.elsewhere {
+		err = errors.Join(err, e.close())
 	}
 	return err
 }

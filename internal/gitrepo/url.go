@@ -37,6 +37,18 @@ var (
 	scpLike = regexp.MustCompile(`^(?:([^@/:\s-][^@/:\s]*)@)?(\[[0-9a-fA-F:.]+\]|[^@/:\[\s-][^@/:\s]*):([^\s].*)$`)
 )
 
+// Shown is the address of a repository as people may see it: without whoever logs in.
+func Shown(address string) string {
+	if scheme, rest, ok := strings.Cut(address, "://"); ok {
+		host, path, _ := strings.Cut(rest, "/")
+		return scheme + "://" + host[strings.LastIndexByte(host, '@')+1:] + "/" + path
+	}
+	if m := scpLike.FindStringSubmatch(address); m != nil {
+		return m[2] + ":" + m[3]
+	}
+	return address
+}
+
 func parseURL(address string, auth Auth, limits Limits) (source, error) {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -269,8 +269,11 @@ func (p *page) listing(x *ast.ListLit) (string, below, error) {
 		return "a list", below{}, nil
 	}
 	value, under, err := p.words(rest.Type)
-	if under.of == nil {
+	switch {
+	case under.of == nil:
 		return "a list of: " + value, below{}, err
+	case value != "a mapping":
+		return "a list of: " + value, below{under.of, "[]."}, err
 	}
 	return "a list of mappings", below{under.of, "[]."}, err
 }

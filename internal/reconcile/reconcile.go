@@ -172,6 +172,7 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 // pass is the way from fetch to outcome.
 func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error {
 	head, err := r.fetch(ctx, o)
+	report.Mirror = r.seen.mirror()
 	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {
 		return r.unreadable(ctx, head, refusal, report)
 	}
@@ -253,10 +254,8 @@ func (r *Reconciler) fetch(ctx context.Context, o Options) (_ lcm.Revision, err 
 	defer end(&err)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	head, err := r.Repo.Fetch(ctx)
-	if !r.Repo.Partial() {
-		r.seen.heard(r.Now(), err)
-	}
+	head, from, err := r.fetchAnywhere(ctx)
+	r.seen.came(from)
 	if err != nil {
 		return head, fmt.Errorf("%w: %w", errFetch, err)
 	}

@@ -20,6 +20,7 @@ import (
 type Report struct {
 	Head     lcm.Revision    // what the branch says
 	Revision lcm.Revision    // what is believed of it; "" for nothing
+	Mirror   *Mirror         // where the head comes from; nil: from the repository's URL
 	Refusal  *trust.Refusal  // why the rest is not believed
 	ByHand   *state.Override // that an operator, not trust, accepted Revision; nil from the next regular commit on
 	Stale    string          // why the heartbeat raises an alarm; "" for none. It stops nothing.

@@ -20,6 +20,7 @@ type sightings struct {
 	mu       sync.Mutex
 	fetched  time.Time // the last successful fetch of this process
 	failure  string    // why the last fetch failed; "" if it did not
+	from     *Mirror   // where what the last pass went by came from; nil: from the URL
 	last     *state.Sighting
 	recorded *state.Sighting // as it stands in the state
 }
@@ -33,10 +34,23 @@ func (s *sightings) heard(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failure = ""; err != nil {
-		s.failure = strings.ReplaceAll(err.Error(), "\n", "; ")
+		s.failure = oneLine(err)
 		return
 	}
 	s.fetched = now
+}
+
+// came notes where a fetch came from.
+func (s *sightings) came(from *Mirror) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = from
+}
+
+func (s *sightings) mirror() *Mirror {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.from
 }
 
 // sight notes what a pass saw of the remote, and tells the report whether that is stale.

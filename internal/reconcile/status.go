@@ -91,6 +91,8 @@ type StatusFetch struct {
 	Age   *float64   `json:"ageSeconds"` // null: never
 	Stale bool       `json:"stale"`
 	Error string     `json:"error"` // why the fetch after it failed, as far as this process knows
+	// Mirror is where commits came from since then, which is no fresh fetch; null: from nowhere else.
+	Mirror *Mirror `json:"mirror"`
 }
 
 // StatusBeat is how fresh the newest heartbeat is.
@@ -132,7 +134,7 @@ func (r *Reconciler) Status() (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Head, s.Refusal, s.Fetch.Error = seen.Head, seen.Refusal, r.seen.lastFailure()
+	s.Head, s.Refusal, s.Fetch.Error, s.Fetch.Mirror = seen.Head, seen.Refusal, r.seen.lastFailure(), r.seen.mirror()
 	s.fresh(r.Freshness, seen, now)
 	s.Ready = len(s.NotReady) == 0
 	if r.loop != nil {

@@ -26,18 +26,19 @@ import (
 // world is a repository that one admin may change alone, a reconciler for it, and two bolt targets.
 type world struct {
 	*testing.T
-	dir    string
-	repo   *gitrepo.Repo
-	signer ssh.Signer
-	head   lcm.Revision
-	intro  lcm.Revision
-	now    time.Time
-	key    masterkey.Key
-	age    string // recipient
-	faults map[string]*faulty
-	fresh  Freshness // that start gives to the reconciler
-	keeps  bool      // it keeps verdicts
-	r      *Reconciler
+	dir       string
+	repo      *gitrepo.Repo
+	signer    ssh.Signer
+	head      lcm.Revision
+	intro     lcm.Revision
+	now       time.Time
+	key       masterkey.Key
+	age       string // recipient
+	faults    map[string]*faulty
+	elsewhere []gitrepo.Remote
+	fresh     Freshness // that start gives to the reconciler
+	keeps     bool      // it keeps verdicts
+	r         *Reconciler
 }
 
 // faulty is a target that fails on demand.
@@ -117,7 +118,7 @@ func newWorld(t *testing.T, files map[string]string) *world {
 // start wires a reconciler anew, as a restart does.
 func (w *world) start() {
 	w.Helper()
-	mirror, err := gitrepo.OpenMirror(gitrepo.Config{URL: filepath.Join(w.dir, "origin.git"), Branch: "main", Dir: filepath.Join(w.dir, "mirror.git")})
+	mirror, err := gitrepo.OpenMirror(gitrepo.Config{URL: filepath.Join(w.dir, "origin.git"), Branch: "main", Dir: filepath.Join(w.dir, "mirror.git"), Elsewhere: w.elsewhere})
 	w.check(err)
 	st, err := state.Open(state.Config{Path: filepath.Join(w.dir, "state.db"), Repository: "test-config", Key: w.key.Derive(masterkey.State)})
 	w.check(err)
