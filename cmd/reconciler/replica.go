@@ -175,6 +175,7 @@ func (a *app) inOffice(ctx context.Context, log *slog.Logger, work func(context.
 			log.Error("the state can't be loaded: the office is left to another replica", "term", t.Number(), "error", err)
 			return a.dropStates()
 		}
+		go a.poked(ctx)
 		err := work(ctx)
 		return errors.Join(err, a.dropStates())
 	})

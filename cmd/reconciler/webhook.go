@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/webhook"
 )
@@ -81,7 +82,7 @@ func (a *app) hook(ctx context.Context, w *webhookConfig, log *slog.Logger) (*ho
 		cfg.TLS = &webhook.TLS{CertFile: w.TLS.CertFile, KeyFile: w.TLS.KeyFile}
 	}
 	for _, s := range a.repositories {
-		cfg.Repositories = append(cfg.Repositories, webhook.Repository{Name: s.Name, Forge: s.forgeNames(w.GitHub.Repositories[s.Name]), Branch: s.Branch, Poke: s.poke})
+		cfg.Repositories = append(cfg.Repositories, webhook.Repository{Name: s.Name, Forge: s.forgeNames(w.GitHub.Repositories[s.Name]), Branch: s.Branch, Poke: func() { a.poke(ctx, s, log) }})
 	}
 	server, err := webhook.New(cfg)
 	if err != nil {
@@ -93,6 +94,35 @@ func (a *app) hook(ctx context.Context, w *webhookConfig, log *slog.Logger) (*ho
 	}
 	log.Info("listening", "for", "webhooks", "address", l.Addr().String())
 	return &hook{server, l}, nil
+}
+
+// pokeTimeout bounds how long a follower tries to tell the leader of a webhook. Should it fail, the schedule finds what is new.
+const pokeTimeout = 10 * time.Second
+
+// poke has a pass made soon: here, or by the replica that leads.
+func (a *app) poke(ctx context.Context, s *served, log *slog.Logger) {
+	if a.replica == nil || a.replica.Role().Leads {
+		s.poke()
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, pokeTimeout)
+		defer cancel()
+		if err := a.replica.Poke(ctx, s.Name); err != nil {
+			log.Warn("a webhook came to a follower", "repository", s.Name, "error", err)
+		}
+	}()
+}
+
+// poked makes passes that followers heard of, until ctx ends.
+func (a *app) poked(ctx context.Context) {
+	a.replica.Poked(ctx, func(repository string) {
+		for _, s := range a.repositories {
+			if s.Name == repository {
+				s.poke()
+			}
+		}
+	})
 }
 
 // poke has passes made soon. One that can't be opened yet makes one as soon as it is.

@@ -11,6 +11,7 @@
 //
 //	office                               who holds it: JSON
 //	term                                 the number of the last term, in decimal
+//	pokes/<repository>                   when a follower last heard that a pass is wanted
 //	state/<repository>/records/<record>  the records of a state; a large one in parts
 //	state/<repository>/redo              that a large update is decided, and how many chunks it has
 //	state/<repository>/chunks/<n>        its chunks

@@ -11,6 +11,7 @@ type keys string
 
 func (k keys) office() string { return string(k) + "office" }
 func (k keys) term() string   { return string(k) + "term" }
+func (k keys) pokes() string  { return string(k) + "pokes/" }
 
 // space is where the state of one repository is.
 type space string

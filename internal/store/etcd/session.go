@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,28 @@ func (c *Client) Do(ctx context.Context, ask func(context.Context, *clientv3.Cli
 func (c *Client) Read(ctx context.Context, ask func(context.Context, *clientv3.Client) error) error {
 	return c.etcd.read(ctx, ask)
 }
+
+// Watch calls each with every key below a folder that is written from now on, until ctx ends or etcd can't be watched any
+// more. An end by ctx is an error, too.
+func (c *Client) Watch(ctx context.Context, folder string, each func(key string)) error {
+	api, err := c.etcd.connected(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	for resp := range api.Watch(ctx, folder, clientv3.WithPrefix(), clientv3.WithFilterDelete()) {
+		if err := resp.Err(); err != nil {
+			return translate(ctx, err)
+		}
+		for _, event := range resp.Events {
+			each(string(event.Kv.Key))
+		}
+	}
+	return cmp.Or(context.Cause(ctx), errWatch)
+}
+
+var errWatch = errors.New("etcd ended the watch")
 
 // Close closes the connections.
 func (c *Client) Close() { c.etcd.close() }
