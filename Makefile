@@ -3,7 +3,7 @@ GO ?= go
 BIN := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak storm fuzz build rules kinds compared
+.PHONY: help demo test lint bench soak storm fuzz build rules kinds compared ha
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ storm: ## kill the daemon 300 times while commits arrive and targets fail
 
 soak: ## run the daemon for 15 minutes under load, and see that nothing grows
 	LCM_SOAK=15m $(GO) test ./cmd/reconciler -run 'TestSoak$$' -v -count=1 -timeout 40m
+
+ha: ## kill, stop and cut off the leader of three replicas 50 times; print and judge how long others take to take over
+	LCM_HA_ROUNDS=50 $(GO) test ./cmd/reconciler -run '^TestTakeOver$$' -count 1 -timeout 60m -v
 
 compared: ## write docs/lint-compared.md: messages beside those of cue and conftest
 	@GO="$(GO)" scripts/bench-tools

@@ -51,7 +51,7 @@ func (a *app) answering(ctx context.Context, c *daemonConfig, log *slog.Logger) 
 	mux.HandleFunc("GET /history", a.answerHistory)
 	mux.HandleFunc("POST /reconcile", a.answerReconcile)
 	mux.HandleFunc("POST /suspend", a.answerSuspend)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: withPeer, BaseContext: func(net.Listener) context.Context { return ctx },
+	s := &http.Server{Handler: a.leading(mux), ReadHeaderTimeout: 10 * time.Second, ConnContext: withPeer, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,4 +196,46 @@ func officeOf(r *leader.Replica) *reconcile.Office {
 		}
 		return s
 	}}
+}
+
+// leading answers what only the leader can, where this replica does not lead, with who does.
+func (a *app) leading(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.replica != nil && r.URL.Path != "/status" {
+			_, leave, _, err := a.replica.Enter(r.Context())
+			if err != nil {
+				writeAnswer(w, answer{exitFailed, "", fmt.Sprintf("reconciler: %v\n", err)})
+				return
+			}
+			leave()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// completeStatus adds to what a replica says that does not lead what the state says, which it can read all the same.
+func completeStatus(cfg *daemonConfig, r *repositoryConfig, t telling, told *reconcile.Status, stderr io.Writer) *reconcile.Status {
+	if told.Replica == nil || told.Replica.Role == reconcile.Leader {
+		return told
+	}
+	s, err := readStatus(cfg, r, t, stderr)
+	if err != nil {
+		return told
+	}
+	s.Replica, s.Ready, s.NotReady = told.Replica, told.Ready, told.NotReady
+	return s
+}
+
+func replicaText(r *reconcile.StatusReplica) string {
+	since := ""
+	if r.Since != nil {
+		since = fmt.Sprintf(", in term %d since %s", r.Term, stampText(*r.Since))
+	}
+	switch {
+	case r.Role == reconcile.Leader:
+		return r.Name + " leads" + since
+	case r.Leader != "":
+		return fmt.Sprintf("%s follows %s, which leads%s", r.Name, r.Leader, since)
+	}
+	return r.Name + " follows, and nobody leads"
 }

@@ -90,12 +90,12 @@ func findStatus(ctx context.Context, cfg *daemonConfig, r *repositoryConfig, t t
 	form := url.Values{"repository": {r.Name}, "namespaces": t.patterns, "all": {strconv.FormatBool(t.all)}}
 	unasked := askDaemon(ctx, cfg, http.MethodGet, "status", form, s)
 	if unasked == nil && s.Schema == reconcile.StatusSchema {
-		return s, nil
+		return completeStatus(cfg, r, t, s, stderr), nil
 	}
 	if at := cfg.Metrics.Listen; at != "" {
 		s, err := health.Ask(ctx, at, r.Name)
 		if err == nil {
-			return s, nil
+			return completeStatus(cfg, r, t, s, stderr), nil
 		}
 		unasked = fmt.Errorf("asking the daemon: %w", err)
 	}
@@ -138,6 +138,9 @@ func (s *served) statusFor(r *http.Request) (*reconcile.Status, error) {
 func (c *cli) printStatus(s *reconcile.Status, t telling) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "repository  %s, branch %s, introduced at %s\n", s.Repository, s.Branch, s.Introduction.Short())
+	if s.Replica != nil {
+		fmt.Fprintf(&b, "replica     %s\n", replicaText(s.Replica))
+	}
 	fmt.Fprintf(&b, "accepted    %s\n", acceptedText(s))
 	fmt.Fprintf(&b, "branch      %s\n", fetchText(s))
 	if h := s.Heartbeat; h != nil {

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
 func (s *Server) metrics() http.Handler {
@@ -25,6 +27,7 @@ type gauges struct {
 	version  string
 
 	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted, failures, down *prometheus.Desc
+	leader, term                                                                                             *prometheus.Desc
 	byHand, acceptedAt, failed, active, build                                                                *prometheus.Desc
 }
 
@@ -37,6 +40,8 @@ func newGauges(all []*watched, m *Measures, version string) *gauges {
 		measures:       m,
 		version:        version,
 		ready:          describe("reconcile_ready", "1 if /health/ready says so."),
+		leader:         describe("reconcile_leader", "1 on the replica that makes passes, 0 on those that wait. Missing: there is one daemon only."),
+		term:           describe("reconcile_leader_term", "The number of the term of the leader, as far as this replica knows. Missing: it does not."),
 		fetched:        describe("reconcile_last_fetch_timestamp_seconds", "When the repository was last fetched with success. Missing: never."),
 		fetchAge:       describe("reconcile_last_fetch_age_seconds", "How long ago that was."),
 		heartbeatAge:   describe("reconcile_heartbeat_age_seconds", "How old the newest signed heartbeat is. Missing: none was seen, or none is asked for."),
@@ -56,7 +61,7 @@ func newGauges(all []*watched, m *Measures, version string) *gauges {
 }
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted, g.failures, g.down, g.byHand, g.acceptedAt, g.failed, g.active, g.build} {
+	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted, g.failures, g.down, g.byHand, g.acceptedAt, g.failed, g.active, g.build, g.leader, g.term} {
 		ch <- d
 	}
 }
@@ -80,6 +85,15 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, w *watched) {
 		return
 	}
 	set(g.ready, number(s.Ready))
+	if r := s.Replica; r != nil {
+		set(g.leader, number(r.Role == reconcile.Leader))
+		if r.Term > 0 {
+			set(g.term, float64(r.Term))
+		}
+		if r.Role != reconcile.Leader {
+			return // the others tell the rest
+		}
+	}
 	set(g.refused, number(s.Refusal != nil))
 	set(g.held, float64(len(s.Held)))
 	set(g.drifted, float64(s.Drift.Open))

@@ -71,6 +71,9 @@ func (r *Reconciler) Ask(o Options) {
 // Request asks for a pass that begins after now, and waits for its report, which is to be read only: others who
 // asked get the same. While Run does not run, it waits. That ctx ends ends the waiting, not the pass. Plans are for Pass.
 func (r *Reconciler) Request(ctx context.Context, o Options) (*Report, error) {
+	if err := r.mayPass(ctx); err != nil {
+		return nil, err
+	}
 	return r.loop.request(ctx, o)
 }
 

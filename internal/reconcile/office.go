@@ -71,6 +71,18 @@ func (r *Reconciler) enter(ctx context.Context) (context.Context, context.Cancel
 	return ctx, leave, nil
 }
 
+// mayPass says why this replica makes no passes, if it is not the one that does.
+func (r *Reconciler) mayPass(ctx context.Context) error {
+	if r.Office == nil {
+		return nil
+	}
+	_, leave, _, err := r.Office.Enter(ctx)
+	if err == nil {
+		leave()
+	}
+	return err
+}
+
 func (s *sightings) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,6 +195,6 @@ func (s *Status) leads(r *Reconciler) bool {
 	case role.Role == Leader:
 		return true
 	}
-	s.Ready = len(s.NotReady) == 0
+	s.Ready, s.partial = len(s.NotReady) == 0, true
 	return false
 }

@@ -55,8 +55,8 @@ func (w Which) tells(n StatusNamespace) bool {
 // StatusOf returns where the repository stands, and each of its namespaces. It reads more of the state than Status.
 func (r *Reconciler) StatusOf(w Which) (*Status, error) {
 	s, err := r.Status()
-	if err != nil {
-		return nil, err
+	if err != nil || s.partial {
+		return s, err
 	}
 	p, err := r.pauses(Options{})
 	if err != nil {

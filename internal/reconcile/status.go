@@ -43,6 +43,7 @@ type Status struct {
 	Replica      *StatusReplica     `json:"replica"`   // null: the daemon is alone. Of all above a follower tells nothing
 	Ready        bool               `json:"ready"`
 	NotReady     []string           `json:"notReady"` // why it is not
+	partial      bool               // no more is known than who leads
 
 	Counts     StatusCounts      `json:"counts,omitempty"`     // of StatusOf alone
 	Namespaces []StatusNamespace `json:"namespaces,omitempty"` // of StatusOf alone
