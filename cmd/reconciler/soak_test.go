@@ -34,6 +34,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("LCM_SOAK=%v LCM_STORM_SEED=%d", long, seed)
 	s := &soak{storm: newStorm(t, rand.New(rand.NewPCG(seed, 0)))}
 	s.start()
+	s.keeps = true // more may not be deleted in a day
 	s.load(long)
 	s.flat()
 	s.merged()

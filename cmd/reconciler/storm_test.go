@@ -112,7 +112,7 @@ func (s *storm) made(touched map[lcm.Address]bool) {
 // that no namespace is emptied.
 func (s *storm) newValue(a lcm.Address) int {
 	switch was := s.had[a]; {
-	case s.chance.IntN(3) == 0 && !strings.HasSuffix(a.Key, "-0"):
+	case !s.keeps && s.chance.IntN(3) == 0 && !strings.HasSuffix(a.Key, "-0"):
 		return 0
 	case s.chance.IntN(4) == 0 && len(was) > 0:
 		return was[s.chance.IntN(len(was))]

@@ -61,6 +61,7 @@ type storm struct {
 	undo    map[lcm.Address]int        // what the last commit took the place of
 	seen    map[string]bool            // all that the files were, by commit
 	number  int
+	keeps   bool // it deletes nothing
 	changed bool // there is a commit that no process has seen
 	commits int
 	others  map[string]string // what others put into the targets

@@ -20,7 +20,7 @@ type befores struct {
 
 // lastCarriedOut is the repository, and what was before it, as of the revision that a namespace was last carried out from, and not the one before
 // this: what holds a namespace must hold it until it is mended. It is nil for one that never was.
-func (j *job) lastCarriedOut(ns lcm.Namespace) (*tree.Tree, lcm.Revision, check.Past, error) {
+func (j *job) lastCarriedOut(now *tree.Tree, ns lcm.Namespace) (*tree.Tree, lcm.Revision, check.Past, error) {
 	known, err := j.r.State.Namespace(ns)
 	if err != nil || known.Revision == "" {
 		return nil, "", nil, err
@@ -46,7 +46,7 @@ func (j *job) lastCarriedOut(ns lcm.Namespace) (*tree.Tree, lcm.Revision, check.
 	if len(j.befores.of) == maxBefores || j.befores.of == nil {
 		j.befores.of = map[lcm.Revision]*tree.Tree{}
 	}
-	t := tree.Glance(fsys)
+	t := tree.GlanceBeside(fsys, now) // most of it is the same
 	j.befores.of[known.Revision] = t
 	return t, known.Revision, past, nil
 }

@@ -74,7 +74,7 @@ func (r *Reconciler) judgeOne(ctx context.Context, v trust.Verified, t *tree.Tre
 			return nil, fmt.Errorf("finding who changed %s: %w", ns, err)
 		}
 	}
-	before, since, past, err := job.lastCarriedOut(ns)
+	before, since, past, err := job.lastCarriedOut(t, ns)
 	if err != nil {
 		return nil, err
 	}
