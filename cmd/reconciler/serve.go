@@ -85,7 +85,7 @@ func (a *app) health(log *slog.Logger, hook *hook) *health.Server {
 	cfg := health.Config{Log: log}
 	a.reports.measured(&cfg)
 	for _, s := range a.repositories {
-		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status, Active: s.Active})
+		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status, Active: s.Active, Passing: s.Passing})
 	}
 	if hook != nil {
 		cfg.Collectors = append(cfg.Collectors, health.Counted("reconcile_webhooks_total", "Webhooks, by what became of them.", "result", hook.Counts))

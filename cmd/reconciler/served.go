@@ -93,6 +93,15 @@ func (s *served) Active() (map[reconcile.Area]int, error) {
 	return r.Active()
 }
 
+// Passing is for how long a pass is being made.
+func (s *served) Passing() time.Duration {
+	r, err := s.reconciler()
+	if err != nil {
+		return 0
+	}
+	return r.Passing()
+}
+
 // run makes passes by the schedule until ctx ends, from when the repository can be opened. Each, or that it can't be, is handed to done.
 func (s *served) run(ctx context.Context, schedule reconcile.Schedule, done func(*reconcile.Report, error)) error {
 	for {

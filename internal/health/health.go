@@ -36,9 +36,10 @@ type Config struct {
 
 // Repository is one that the daemon serves.
 type Repository struct {
-	Name   string                                 // in the label of every metric
-	Status func() (*reconcile.Status, error)      // called at any time, from any goroutine
-	Active func() (map[reconcile.Area]int, error) // the same; nil: what is active is not told
+	Name    string                                 // in the label of every metric
+	Status  func() (*reconcile.Status, error)      // called at any time, from any goroutine
+	Active  func() (map[reconcile.Area]int, error) // the same; nil: what is active is not told
+	Passing func() time.Duration                   // for how long a pass is being made; nil: that is not told
 }
 
 // Server answers those who watch.

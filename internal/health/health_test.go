@@ -28,6 +28,7 @@ func good() *reconcile.Status {
 	return &reconcile.Status{Schema: reconcile.StatusSchema, Repository: "acme-config", Branch: "main", Accepted: &reconcile.Accepted{Revision: "abc", Since: at},
 		Held: []reconcile.StatusHeld{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d")}}, Fetch: reconcile.StatusFetch{At: &at, Age: &age},
 		Heartbeat: &reconcile.StatusBeat{At: &at, Age: &age}, Ready: true, NotReady: []string{},
+		Waiting: []reconcile.Waiting{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d"), Pause: &reconcile.Pause{}}}, Suspensions: make([]state.Suspension, 2), Replica: &reconcile.StatusReplica{Role: reconcile.Leader, Term: 5},
 		Failures: 7, Failed: []reconcile.StatusFailed{{Namespace: lcm.Service{Org: "a", Project: "b", Name: "c"}.In("d"), Targets: []string{"runtime"}}}, Targets: []reconcile.StatusTarget{{Target: "runtime", Down: true}, {Target: "secrets"}}}
 }
 
@@ -36,7 +37,7 @@ func newServer(t *testing.T, status func() (*reconcile.Status, error)) *Server {
 	active := func() (map[reconcile.Area]int, error) {
 		return map[reconcile.Area]int{{Project: reconcile.Project{Org: "acme", Name: "other"}, Environment: "production"}: 7}, nil
 	}
-	return New(Config{Repositories: []Repository{{"acme-config", status, active}}, Log: slog.New(slog.DiscardHandler), Measures: NewMeasures("acme-config"), Version: "1.2.3"})
+	return New(Config{Repositories: []Repository{{"acme-config", status, active, func() time.Duration { return 3 * time.Second }}}, Log: slog.New(slog.DiscardHandler), Measures: NewMeasures("acme-config"), Version: "1.2.3"})
 }
 
 // serve answers at an address until the test ends.
@@ -158,6 +159,13 @@ func TestMetrics(t *testing.T) {
 		`vault_latency_seconds_count{operation="write",target="secrets"} 1`,
 		`vault_latency_seconds_count{operation="login",target="secrets"} 0`,
 		`lcm_build_info{version="1.2.3"} 1`,
+		`reconcile_pass_running_seconds{repository="acme-config"} 3`,
+		`reconcile_fetch_stale{repository="acme-config"} 0`,
+		`reconcile_waiting_namespaces{reason="suspended",repository="acme-config"} 1`,
+		`reconcile_waiting_namespaces{reason="window",repository="acme-config"} 0`,
+		`reconcile_suspensions{repository="acme-config"} 2`,
+		`reconcile_leader{repository="acme-config"} 1`,
+		`reconcile_leader_term{repository="acme-config"} 5`,
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("no line %s in\n%s", line, body)
@@ -178,9 +186,9 @@ func TestSeveral(t *testing.T) {
 	stale := good()
 	stale.Repository, stale.Ready, stale.NotReady = "globex-config", false, []string{"the repository was never fetched"}
 	s := New(Config{Log: slog.New(slog.DiscardHandler), Measures: NewMeasures("acme-config", "globex-config", "initech-config"), Repositories: []Repository{
-		{"acme-config", func() (*reconcile.Status, error) { return good(), nil }, nil},
-		{"globex-config", func() (*reconcile.Status, error) { return stale, nil }, nil},
-		{"initech-config", func() (*reconcile.Status, error) { return nil, errors.New("tampered") }, nil},
+		{"acme-config", func() (*reconcile.Status, error) { return good(), nil }, nil, nil},
+		{"globex-config", func() (*reconcile.Status, error) { return stale, nil }, nil, nil},
+		{"initech-config", func() (*reconcile.Status, error) { return nil, errors.New("tampered") }, nil, nil},
 	}})
 	at := serve(t, s)
 	if code, body := get(t, at, "/health/ready"); code != 503 ||

@@ -26,9 +26,8 @@ type gauges struct {
 	measures *Measures // which learns of projects here
 	version  string
 
-	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, drifted, failures, down *prometheus.Desc
-	leader, term                                                                                             *prometheus.Desc
-	byHand, acceptedAt, failed, active, build                                                                *prometheus.Desc
+	ready, fetched, fetchAge, heartbeatAge, heartbeatStale, accepted, refused, held, heldWhole, drifted, failures, down *prometheus.Desc
+	byHand, acceptedAt, failed, waiting, suspensions, fetchStale, passing, leader, term, active, build                  *prometheus.Desc
 }
 
 func newGauges(all []*watched, m *Measures, version string) *gauges {
@@ -49,11 +48,16 @@ func newGauges(all []*watched, m *Measures, version string) *gauges {
 		accepted:       describe("reconcile_accepted_revision_info", "1; the revision that is believed.", "branch", "revision"),
 		refused:        describe("reconcile_refused", "1 if trust refuses what the branch has."),
 		held:           describe("reconcile_held_namespaces", "Namespaces that are held by checks."),
+		heldWhole:      describe("reconcile_held_whole", "1 if the settings of the repository can't be used, so that everything is held."),
 		drifted:        describe("reconcile_drifted_entries", "Entries that targets hold otherwise than they were put there, and that are not put right yet, or only reported."),
 		failures:       describe("reconcile_fetch_failures", "How often in a row the repository could not be fetched. Each makes the next pass later."),
 		byHand:         describe("reconcile_accepted_by_hand", "1 if an operator, and not trust, accepted the revision that is believed."),
 		acceptedAt:     describe("reconcile_accepted_timestamp_seconds", "When the revision was accepted that is believed."),
 		failed:         describe("reconcile_failed_namespaces", "Namespaces that a target did not take.", "target"),
+		waiting:        describe("reconcile_waiting_namespaces", "Namespaces whose changes wait.", "reason"),
+		suspensions:    describe("reconcile_suspensions", "Suspensions in force, of operators and of lcm.yaml."),
+		fetchStale:     describe("reconcile_fetch_stale", "1 if the last successful fetch is too long ago, or there was none."),
+		passing:        describe("reconcile_pass_running_seconds", "For how long a pass is being made; 0 if none is."),
 		active:         describe("active_configurations", "Entries that targets were given. The namespace is the tenant and the project.", "namespace", "environment"),
 		build:          prometheus.NewDesc("lcm_build_info", "1; the version of the program.", []string{"version"}, nil),
 		down:           describe("reconcile_target_down", "1 for a target that failed some times in a row and is not asked for a while.", "target"),
@@ -61,7 +65,7 @@ func newGauges(all []*watched, m *Measures, version string) *gauges {
 }
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.drifted, g.failures, g.down, g.byHand, g.acceptedAt, g.failed, g.active, g.build, g.leader, g.term} {
+	for _, d := range []*prometheus.Desc{g.ready, g.fetched, g.fetchAge, g.heartbeatAge, g.heartbeatStale, g.accepted, g.refused, g.held, g.heldWhole, g.drifted, g.failures, g.down, g.byHand, g.acceptedAt, g.failed, g.waiting, g.suspensions, g.fetchStale, g.passing, g.leader, g.term, g.active, g.build} {
 		ch <- d
 	}
 }
@@ -96,6 +100,7 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, w *watched) {
 	}
 	set(g.refused, number(s.Refusal != nil))
 	set(g.held, float64(len(s.Held)))
+	set(g.heldWhole, number(s.HeldWhole != nil))
 	set(g.drifted, float64(s.Drift.Open))
 	set(g.failures, float64(s.Failures))
 	failed := map[string]int{}
@@ -107,6 +112,24 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, w *watched) {
 	for _, t := range s.Targets {
 		set(g.down, number(t.Down), t.Target)
 		set(g.failed, float64(failed[t.Target]), t.Target)
+	}
+	set(g.fetchStale, number(s.Fetch.Stale))
+	set(g.suspensions, float64(len(s.Suspensions)))
+	waiting := map[string]int{"suspended": 0, "window": 0}
+	for _, n := range s.Waiting {
+		switch {
+		case n.Pause == nil: // the next pass carries them out
+		case n.Pause.Window():
+			waiting["window"]++
+		default:
+			waiting["suspended"]++
+		}
+	}
+	for reason, n := range waiting {
+		set(g.waiting, float64(n), reason)
+	}
+	if w.Passing != nil {
+		set(g.passing, w.Passing().Seconds())
 	}
 	g.collectActive(w, set)
 	if s.Fetch.At != nil {

@@ -169,8 +169,8 @@ func (s *standing) seen(before *standing, p *Report) {
 	s.refusal = nil
 	if f := p.Refusal; f != nil {
 		s.refusal, s.whole = &state.Refusal{Commit: f.Commit, Path: f.Path, Rule: f.Rule, Reason: f.Reason}, before.whole
-	} else if p.HeldWhole {
-		s.whole = &errorsOf(p.Findings)[0]
+	} else {
+		s.whole = p.whole()
 	}
 }
 

@@ -84,7 +84,8 @@ type Reconciler struct {
 	loop        *loop
 	before      *standing // the last that events told of
 	active      active
-	began       atomic.Int64 // when the pass that is made began, in Unix nanoseconds; 0 if none is
+	whole       atomic.Pointer[diag.Finding] // why the last pass could use no settings; nil if it could
+	began       atomic.Int64                 // when the pass that is made began, in Unix nanoseconds; 0 if none is
 }
 
 // New returns a reconciler.
@@ -161,6 +162,9 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 		err = report.publish(ctx, r)
 	}
 	report.end(span, err)
+	if err == nil && report.Refusal == nil && !o.DryRun {
+		r.whole.Store(report.whole())
+	}
 	if err != nil {
 		tell(nil)
 		return nil, err

@@ -160,6 +160,14 @@ func (p *Report) add(chunk []*judged, plans []plan.Namespace, results map[lcm.Na
 	}
 }
 
+// whole is why everything is held; nil if it is not.
+func (p *Report) whole() *diag.Finding {
+	if !p.HeldWhole {
+		return nil
+	}
+	return &errorsOf(p.Findings)[0]
+}
+
 func errorsOf(fs []diag.Finding) []diag.Finding {
 	return slices.DeleteFunc(slices.Clone(fs), func(f diag.Finding) bool { return f.Severity != diag.Error })
 }

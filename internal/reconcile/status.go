@@ -29,6 +29,7 @@ type Status struct {
 	Refusal      *state.Refusal     `json:"refusal"`   // why not all up to the head is believed
 	ByHand       *state.Override    `json:"byHand"`    // that an operator, not trust, accepted the revision
 	Held         []StatusHeld       `json:"held"`
+	HeldWhole    *diag.Finding      `json:"heldWhole"` // why the settings can't be used, so that everything is held; null: they can, as far as this process knows
 	Failed       []StatusFailed     `json:"failed"`
 	Targets      []StatusTarget     `json:"targets"`     // all of them; empty where no daemon runs
 	Waiting      []Waiting          `json:"waiting"`     // what is not carried out now
@@ -137,6 +138,7 @@ func (r *Reconciler) Status() (*Status, error) {
 	}
 	s.Head, s.Refusal, s.Fetch.Error, s.Fetch.Mirror = seen.Head, seen.Refusal, r.seen.lastFailure(), r.seen.mirror()
 	s.fresh(r.Freshness, seen, now)
+	s.HeldWhole = r.whole.Load()
 	s.Ready = len(s.NotReady) == 0
 	if r.loop != nil {
 		s.NextPass, s.Failures = r.loop.standing()
