@@ -117,9 +117,7 @@ func (a *app) openRepository(c *daemonConfig, r *repositoryConfig, dryRun bool, 
 	}
 	if !dryRun {
 		keepVerdicts(&rc, c.beside("verdicts"))
-		if err := a.reports.listen(&rc, r); err != nil {
-			return rc, nil, err
-		}
+		a.reports.listen(&rc, r)
 	}
 	reconciler, err := reconcile.New(rc)
 	return rc, reconciler, err

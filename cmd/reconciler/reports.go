@@ -51,27 +51,36 @@ func (a *app) openReports(c *daemonConfig, dryRun bool, log *slog.Logger) (err e
 		return err
 	}
 	a.onClose(a.reports.systemd.Close)
+	for _, repository := range c.Repositories {
+		if err := a.reports.queue(repository); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // listen has a repository tell of itself.
-func (r *reports) listen(rc *reconcile.Config, repository *repositoryConfig) error {
+func (r *reports) listen(rc *reconcile.Config, repository *repositoryConfig) {
 	rc.Events, rc.Evaluated = r.happened, r.measures.Evaluated(repository.Name)
 	if r.tracing != nil {
 		rc.Tracer = r.tracing.Tracer()
 	}
+	if q := r.statuses[repository.Name]; q != nil {
+		rc.Seen = q.Seen
+	}
+}
+
+// queue makes the way to GitHub of a repository that has one.
+func (r *reports) queue(repository repositoryConfig) error {
 	to := repository.Reports.GitHub
-	if to == nil || r.log == nil {
+	if to == nil {
 		return nil
 	}
 	github, err := forge.NewGitHub(forge.Config{URL: to.URL, Repository: to.Repository, TokenFile: to.TokenFile})
 	if err != nil {
 		return configErrorf("reports.github: %v", err)
 	}
-	if r.statuses[repository.Name] == nil {
-		r.statuses[repository.Name] = commitstatus.NewQueue(github.Statuses(to.Context, to.TargetURL), r.log.With("repository", repository.Name))
-	}
-	rc.Seen = r.statuses[repository.Name].Seen
+	r.statuses[repository.Name] = commitstatus.NewQueue(github.Statuses(to.Context, to.TargetURL), r.log.With("repository", repository.Name))
 	return nil
 }
 

@@ -64,6 +64,8 @@ func (r *Reconciler) enter(ctx context.Context) (context.Context, context.Cancel
 		r.term = term{number: number, raised: map[string]bool{}}
 		r.kept, r.before = Receipt{}, nil
 		r.seen.forget()
+		r.active.forget()
+		r.whole.Store(nil)
 		for name := range r.Targets {
 			r.unasked[name] = errNotYet
 		}
