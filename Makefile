@@ -15,8 +15,8 @@ build: ## build the programs into bin/
 rules: ## write docs/rules.md from the catalogue of rules
 	$(GO) run ./internal/rule/page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
 
-kinds: ## write docs/kinds/ from the definitions in schemas/cue/
-	$(GO) run ./internal/jsonschema/pages docs/kinds
+kinds: ## write docs/kinds/ and docs/settings.md from the definitions in schemas/cue/
+	$(GO) run ./internal/jsonschema/pages docs
 
 demo: ## build, then walk through a signed example repository in a temporary folder
 	@mkdir -p $(BIN)

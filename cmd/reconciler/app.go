@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,7 +226,7 @@ func (a *app) scratch() (string, error) {
 }
 
 func (a *app) mirrorIn(dir string, c *daemonConfig, r *repositoryConfig) (*gitrepo.Repo, error) {
-	bundle, err := a.bundleFile(c, cmp.Or(c.maxFetchBytes, 1<<30))
+	bundle, err := a.bundleFile(c, gitrepo.Limits{MaxFetchBytes: c.maxFetchBytes}.WithDefaults().MaxFetchBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ const (
 
 // CheckURL says what is wrong with the address of a repository, or with how we log in there. Nothing is asked.
 func CheckURL(address string, auth Auth) error {
-	s, err := newSource(address, auth, Limits{}.withDefaults())
+	s, err := newSource(address, auth, Limits{}.WithDefaults())
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func OpenMirror(cfg Config) (*Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := cfg.Limits.withDefaults()
+	limits := cfg.Limits.WithDefaults()
 	remote, err := newSource(cfg.URL, cfg.Auth, limits)
 	if err != nil {
 		return nil, err

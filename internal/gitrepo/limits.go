@@ -16,7 +16,8 @@ type Limits struct {
 	MaxCommitBytes int64 // a commit object; 0: 1 MiB
 }
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults fills in what zero fields stand for.
+func (l Limits) WithDefaults() Limits {
 	if l.MaxFetchBytes == 0 {
 		l.MaxFetchBytes = 1 << 30
 	}

@@ -55,7 +55,7 @@ func httpsMirror(t *testing.T, srv *httptest.Server, auth Auth, limits Limits) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.remote = httpsThrough(srv.Client().Transport, endpoint, auth, limits.withDefaults())
+	r.remote = httpsThrough(srv.Client().Transport, endpoint, auth, limits.WithDefaults())
 	return r
 }
 

@@ -44,7 +44,7 @@ func Open(dir string, limits Limits) (*Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(l, limits.withDefaults())
+	return open(l, limits.WithDefaults())
 }
 
 // Init makes a new bare repository in dir, whose HEAD is the branch main.

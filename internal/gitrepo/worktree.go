@@ -80,7 +80,7 @@ func List(ctx context.Context, dir string, names []string) (*Worktree, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Worktree{dir: dir, within: ".", limits: Limits{}.withDefaults(), unread: true}
+	w := &Worktree{dir: dir, within: ".", limits: Limits{}.WithDefaults(), unread: true}
 	return w, w.look(ctx, "", names, nil)
 }
 
@@ -101,7 +101,7 @@ func findWorktree(dir string) (*Worktree, location, error) {
 	if err != nil {
 		return nil, location{}, err
 	}
-	w := &Worktree{dir: dir, within: ".", limits: Limits{}.withDefaults()}
+	w := &Worktree{dir: dir, within: ".", limits: Limits{}.WithDefaults()}
 	for up := dir; ; up = filepath.Dir(up) {
 		if _, err := os.Lstat(filepath.Join(up, ".git")); err == nil {
 			within, err := filepath.Rel(up, dir)

@@ -323,6 +323,6 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte("DIRC\x00\x00\x00\x04\x00\x00\x00\x00aaaaaaaaaaaaaaaaaaaa"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		x := &index{root: &indexFolder{}}
-		_ = x.parse(data, Limits{MaxTreeEntries: 1000}.withDefaults())
+		_ = x.parse(data, Limits{MaxTreeEntries: 1000}.WithDefaults())
 	})
 }

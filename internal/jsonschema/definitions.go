@@ -25,6 +25,7 @@ type definition struct {
 	value  ast.Expr
 	doc    string // the comment above it
 	expect string // its @expect: what a value is called
+	unit   string // its @unit: what a number counts
 }
 
 // Read reads the definitions of all *.cue files of a folder.
@@ -64,7 +65,7 @@ func (d *Definitions) add(f *ast.File) error {
 			known.value = joined(known.value, field.Value)
 			continue
 		}
-		d.byName[name] = &definition{name: name, value: field.Value, doc: comment(field), expect: expectation(field)}
+		d.byName[name] = &definition{name: name, value: field.Value, doc: comment(field), expect: expectation(field), unit: attribute(field, "unit")}
 		d.names = append(d.names, name)
 	}
 	return nil

@@ -98,7 +98,7 @@ type row struct {
 	path, value, doc string
 	required         bool
 	under            []string
-	standard, unit   string
+	absent, unit     string
 }
 
 // rows adds a row for each field of a struct, and for those below.
@@ -137,7 +137,7 @@ func (p *page) field(prefix string, x *ast.Field, within []string) error {
 	if words := expectation(x); words != "" {
 		value = words
 	}
-	p.table = append(p.table, row{prefix + name, value, comment(x), x.Constraint == token.NOT, p.under, attribute(x, "default"), attribute(x, "unit")})
+	p.table = append(p.table, row{prefix + name, value, comment(x), x.Constraint == token.NOT, p.under, absent(x), p.unit(x)})
 	if below.of == nil {
 		return nil
 	}

@@ -85,8 +85,8 @@ type Server struct {
 	handler http.Handler
 }
 
-// New returns a server that listens nowhere yet. It reads the files once, so that a wrong one is told at the start.
-func New(cfg Config) (*Server, error) {
+// WithDefaults fills in what zero values stand for.
+func (cfg Config) WithDefaults() Config {
 	if cfg.Path = strings.TrimSuffix(cfg.Path, "/"); cfg.Path == "" {
 		cfg.Path = "/webhook"
 	}
@@ -99,6 +99,12 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	return cfg
+}
+
+// New returns a server that listens nowhere yet. It reads the files once, so that a wrong one is told at the start.
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.WithDefaults()
 	s := &Server{Config: cfg, taken: newLimit(cfg.RatePerMinute), wrong: newLimits(cfg.RatePerMinute), counts: map[Result]*atomic.Uint64{}}
 	for r := range answers {
 		s.counts[r] = new(atomic.Uint64)

@@ -1,4 +1,4 @@
-// Command pages writes the reference of every kind and settings file into a folder: docs/kinds.
+// Command pages writes the reference of every kind and settings file into a folder of pages: docs/kinds/ and docs/settings.md.
 package main
 
 import (
@@ -19,7 +19,7 @@ var examples embed.FS
 // settings are the definitions beside those of documents, with the files that they are of.
 var settings = []struct{ name, file string }{
 	{"Repository", "lcm.yaml"}, {"SealRules", ".sops.yaml"}, {"TrustPolicy", ".lcm/trust.yaml"}, {"TenantPolicy", ".lcm/tenants/<org>.yaml"},
-	{"AccessPolicy", ".lcm/access.yaml"}, {"Daemon", "reconciler.yaml"},
+	{"AccessPolicy", ".lcm/access.yaml"},
 }
 
 func main() {
@@ -58,7 +58,7 @@ func all() (map[string]string, error) {
 			return err
 		}
 		file := strings.ToLower(name) + ".md"
-		pages[file] = page
+		pages["kinds/"+file] = page
 		_, what, _ := strings.Cut(page, "\n\n")
 		what, _, _ = strings.Cut(what, "\n")
 		fmt.Fprintf(&index, "| [%s](%s) | %s |\n", title, file, what)
@@ -75,6 +75,8 @@ func all() (map[string]string, error) {
 			return nil, err
 		}
 	}
-	pages["README.md"] = index.String()
-	return pages, nil
+	index.WriteString("| [`reconciler.yaml`](../settings.md) | The settings of the daemon. |\n")
+	pages["kinds/README.md"] = index.String()
+	pages["settings.md"], err = settingsPage(d)
+	return pages, err
 }

@@ -55,12 +55,18 @@ const (
 
 var prefixForm = regexp.MustCompile(`^/([A-Za-z0-9._-]{1,64}/){1,8}$`)
 
-// complete checks c and fills in what its zero values stand for.
-func (c Config) complete() (Config, error) {
+// WithDefaults fills in what zero values stand for.
+func (c Config) WithDefaults() Config {
 	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 	c.MaxRequestBytes = cmp.Or(c.MaxRequestBytes, defaultRequest)
 	c.MaxTxnOps = cmp.Or(c.MaxTxnOps, defaultOps)
+	return c
+}
+
+// complete checks c and fills in what its zero values stand for.
+func (c Config) complete() (Config, error) {
+	c = c.WithDefaults()
 	return c, errors.Join(c.checkEndpoints(), c.checkPrefix(), c.checkLogin(), c.checkLimits())
 }
 

@@ -71,13 +71,19 @@ const (
 	maxReplicas    = 100
 )
 
-// complete checks c and fills in what its zero values stand for.
-func (c Config) complete() (Config, error) {
+// WithDefaults fills in what zero values stand for.
+func (c Config) WithDefaults() Config {
 	c.Timeout = orElse(c.Timeout, 10*time.Second)
 	c.MaxReplyBytes = orElse(c.MaxReplyBytes, 64<<20)
 	c.MaxKeys = orElse(c.MaxKeys, 1_000_000)
 	c.MaxBatchBytes = orElse(c.MaxBatchBytes, 64<<20)
 	c.Concurrency = orElse(c.Concurrency, 16)
+	return c
+}
+
+// complete checks c and fills in what its zero values stand for.
+func (c Config) complete() (Config, error) {
+	c = c.WithDefaults()
 	return c, errors.Join(c.checkPlace(), c.checkDatabase(), c.Login.check(), c.Sentinel.Login.check(), c.TLS.check(), c.checkLimits())
 }
 

@@ -72,8 +72,8 @@ const (
 // segment is what a path of a mount is made of. Vault allows more, but nobody needs it here.
 var segment = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 
-// complete checks c and fills in what its zero values stand for.
-func (c Config) complete() (Config, error) {
+// WithDefaults fills in what zero values stand for.
+func (c Config) WithDefaults() Config {
 	c.Mount = orElse(strings.Trim(c.Mount, "/"), "secret")
 	c.Namespace = strings.Trim(c.Namespace, "/")
 	c.Timeout = orElse(c.Timeout, defaultTimeout)
@@ -89,6 +89,12 @@ func (c Config) complete() (Config, error) {
 	if c.JWT != (JWT{}) {
 		c.JWT.Mount = orElse(strings.Trim(c.JWT.Mount, "/"), "jwt")
 	}
+	return c
+}
+
+// complete checks c and fills in what its zero values stand for.
+func (c Config) complete() (Config, error) {
+	c = c.WithDefaults()
 	return c, errors.Join(
 		c.checkAddress(),
 		checkPath("mount", c.Mount),
