@@ -8,9 +8,9 @@ import (
 )
 
 // Listings remembers between runs which names folders of a work tree were seen to hold, so that those are not read
-// again of a folder that shows no change since: a third of the cost of a look at a work tree. It holds hashes alone, each of a folder's marks and its
-// names; the names come from Git's index, and the hash tells whether they are these. What was remembered is believed
-// as Git believes its untracked cache. A nil Listings remembers nothing.
+// again of a folder that shows no change since: a sixth of what a look at a work tree takes. It holds hashes alone, each
+// of a folder's marks and its names; the names come from Git's index, and the hash tells whether they are these. What
+// was remembered is believed as Git believes its untracked cache. A nil Listings remembers nothing.
 type Listings struct {
 	known map[listing]bool // of the run before
 
@@ -50,18 +50,19 @@ func (l *Listings) Bytes() (data []byte, ok bool) {
 	return data, l.more
 }
 
-func (l *Listings) remember(s listing) {
+func (l *Listings) remember(s listing, known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen, l.more = append(l.seen, s), l.more || !l.known[s]
+	l.seen, l.more = append(l.seen, s), l.more || !known
 }
 
-// old reports whether a folder's last change was before the index was written, so that a later one, even in the same tick
-// of the clock, gives it other marks. Only a clock that both are stamped by can tell.
+// old reports whether a folder's last change was before the index was written, so that a later one, even in the same
+// tick of the clock, gives it other marks. Only a clock that both are stamped by can tell.
 func (x *index) old(m folderMarks) bool {
 	return m.device != 0 && m.device == x.device && m.mtime.Before(x.written) && m.ctime.Before(x.written)
 }
 
+// holding is for a folder of these marks that holds what is in all, by name.
 func (m folderMarks) holding(all []found) listing {
 	var space [1 << 10]byte
 	buf := space[:0]

@@ -98,21 +98,21 @@ var lists = sync.Pool{New: func() any { return new([]found) }}
 // list lists a folder in place of what all held, and remembers the names if they are sure to be the same while the
 // folder has the same marks.
 func (l *looker) list(name string, known *indexFolder, all []found) ([]found, error) {
-	var recalled listing
-	all, m, err := l.lister.list(name, all, func(m folderMarks, all []found) (_ []found, ok bool) {
-		if l.listings == nil || !l.index.old(m) {
-			return all, false
+	var held listing
+	recalled := false
+	all, m, err := l.lister.list(name, all, func(m folderMarks, all []found) ([]found, bool) {
+		if l.listings != nil && l.index.old(m) {
+			all = known.list(all)
+			held = m.holding(all)
+			recalled = l.listings.known[held]
 		}
-		all = known.list(all)
-		recalled = m.holding(all)
-		return all, l.listings.known[recalled]
+		return all, recalled
 	})
-	switch {
-	case l.listings == nil || err != nil || !l.index.old(m):
-	case l.listings.known[recalled]:
-		l.listings.remember(recalled)
-	default:
-		l.listings.remember(m.holding(all))
+	if l.listings != nil && err == nil && l.index.old(m) {
+		if !recalled {
+			held = m.holding(all)
+		}
+		l.listings.remember(held, recalled)
 	}
 	return all, err
 }
