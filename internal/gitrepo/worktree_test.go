@@ -100,6 +100,7 @@ func TestWorktreeChanged(t *testing.T) {
 			t.Fatalf("round %d: within in/a changed are %q, git says %q", round, got, within)
 		}
 	}
+	t.Logf("%d folders were recalled", recalled)
 	if recalled < 60 && runtime.GOOS == "linux" {
 		t.Errorf("only %d folders were recalled", recalled)
 	}
@@ -188,7 +189,9 @@ func TestListings(t *testing.T) {
 			remembered = data
 		}
 	}
-	for i := range 200 {
+	for i := range 50 {
+		g.run("update-index", "--index-version", fmt.Sprint(2+2*(i%2)))
+		look()
 		more := fmt.Sprintf("in/more%d", i)
 		g.write(more, "x")
 		look(more)
@@ -198,7 +201,8 @@ func TestListings(t *testing.T) {
 		look()
 	}
 	// The time of the last write can be put back, that of the last change not.
-	g.run("update-index", "--index-version", "4")
+	time.Sleep(50 * time.Millisecond) // until the clock of the files has surely moved on
+	g.run("update-index", "--index-version", "2")
 	if look(); len(remembered) == 0 && runtime.GOOS == "linux" {
 		t.Error("nothing is remembered of a folder that is older than the index")
 	}
@@ -210,7 +214,8 @@ func TestListings(t *testing.T) {
 	if err := errors.Join(os.Rename(filepath.Join(folder, "a"), filepath.Join(folder, "c")), os.Chtimes(folder, time.Time{}, info.ModTime())); err != nil {
 		t.Fatal(err)
 	}
-	g.run("update-index", "--index-version", "2")
+	time.Sleep(50 * time.Millisecond)
+	g.run("update-index", "--index-version", "4")
 	look("in/a", "in/c")
 	m := folderMarks{device: 1, inode: 2, mtime: time.Unix(5, 7), ctime: time.Unix(5, 7)}
 	for _, c := range []struct {
