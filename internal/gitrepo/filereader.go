@@ -11,7 +11,7 @@ import (
 // pack, so that most reads need no system call.
 const (
 	blockSize = 32 << 10
-	maxBlocks = 64
+	maxBlocks = 32
 )
 
 // block is an aligned piece of a pack.
