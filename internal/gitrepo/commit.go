@@ -99,10 +99,11 @@ func (p *commitParser) parse() error {
 
 // value takes the next line if it is a header of that name.
 func (p *commitParser) value(name string) (string, bool) {
-	line, ok := strings.CutPrefix(p.header[p.pos:], name+" ")
-	if !ok {
+	line, ok := strings.CutPrefix(p.header[p.pos:], name)
+	if !ok || line == "" || line[0] != ' ' {
 		return "", false
 	}
+	line = line[1:]
 	line = line[:strings.IndexByte(line, '\n')] // the header ends with a newline
 	p.pos += len(name) + 1 + len(line) + 1
 	return line, true

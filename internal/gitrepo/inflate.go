@@ -265,19 +265,18 @@ func (f *inflater) length(before uint8) (bits uint8, times int, ok bool) {
 	if f.count < maxLength {
 		f.fill()
 	}
-	symbol, ok := f.symbol(&f.lit)
-	if !ok || f.pos > len(f.in)+8 {
-		return 0, 0, false
-	}
-	switch symbol {
+	e := f.lit.table[f.bits&f.lit.mask&(1<<tableBits-1)] // which decodes all of them
+	f.take(uint(e & 15))
+	switch symbol := e >> 4; symbol {
 	case 16:
 		return before, 3 + int(f.take(2)), before != noLength
 	case 17:
 		return 0, 3 + int(f.take(3)), true
 	case 18:
 		return 0, 11 + int(f.take(7)), true
+	default:
+		return uint8(symbol), 1, e != 0
 	}
-	return uint8(symbol), 1, true
 }
 
 // symbol decodes one symbol, for which the bits must be there.

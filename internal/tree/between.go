@@ -2,6 +2,7 @@ package tree
 
 import (
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -14,8 +15,11 @@ import (
 // of which each changes little.
 func (s *Settings) Between(old, new fs.FS, changed []string, k *Kept) ([]Effect, error) {
 	changed = slices.DeleteFunc(slices.Clone(changed), func(p string) bool {
-		layer, _, ok := layerPath(p)
-		return !ok || !s.inherited(layer.Environment)
+		if !s.inherited(path.Base(path.Dir(p))) { // where a layer's name stands; most are inherited by none
+			return true
+		}
+		_, _, ok := layerPath(p)
+		return !ok
 	})
 	if len(changed) == 0 {
 		return nil, nil
