@@ -229,7 +229,7 @@ func (s *storm) calm() {
 	cmd := exec.Command("reconciler", "run", "--config", s.config, "--log-format", "json")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	s.check(cmd.Start())
-	done := fmt.Sprintf(`"revision":%q,"namespaces":%d,"changes":0,"held":0,"failed":0,"drifted":0,`, s.head.Short(), len(stormServices))
+	done := fmt.Sprintf(`"revision":%q,"namespaces":%d,"changes":0,"held":0,"failed":0,"waiting":0,"drifted":0,`, s.head.Short(), len(stormServices))
 	settled := log.wait(done, 1)
 	_ = cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); !settled || err != nil {
