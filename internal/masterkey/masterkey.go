@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Size is the length of the key in bytes.
@@ -78,7 +79,7 @@ func Load(file string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("reading the key: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if exposed(info.Mode(), ours(info)) {
 		return Key{}, fmt.Errorf("the key %s may be read by others: chmod 600 %s", file, file)
 	}
 	if info.Size() > 1024 {
@@ -95,6 +96,20 @@ func Load(file string) (Key, error) {
 	var k Key
 	copy(k.bytes[:], b)
 	return k, nil
+}
+
+// exposed reports whether others than we may read a file. One that another user owns, as root does what systemd and
+// Kubernetes hand us, we may have to read as its group.
+func exposed(mode fs.FileMode, ours bool) bool {
+	if !ours {
+		return mode.Perm()&0o037 != 0
+	}
+	return mode.Perm()&0o077 != 0
+}
+
+func ours(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || stat.Uid == uint32(os.Geteuid())
 }
 
 // Missing reports whether err says that there is no key file.

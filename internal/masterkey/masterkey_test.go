@@ -57,3 +57,21 @@ func TestLoadRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestExposed(t *testing.T) {
+	for mode, want := range map[os.FileMode]struct{ ours, others bool }{
+		0o600: {false, false},
+		0o400: {false, false},
+		0o440: {true, false}, // as Kubernetes mounts a Secret with fsGroup
+		0o460: {true, true},
+		0o444: {true, true},
+		0o404: {true, true},
+	} {
+		if got := exposed(mode, true); got != want.ours {
+			t.Errorf("%o, ours: %t", mode, got)
+		}
+		if got := exposed(mode, false); got != want.others {
+			t.Errorf("%o, of somebody else: %t", mode, got)
+		}
+	}
+}
