@@ -1,6 +1,8 @@
 # The two commands of the README are `make demo` and `make test`.
 GO ?= go
 BIN := bin
+# Nothing here is C: each program is one file that runs anywhere, and what is compiled for one target serves the others.
+export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench soak storm fuzz build rules kinds compared ha
