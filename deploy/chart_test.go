@@ -22,6 +22,7 @@ webhook: {enabled: true, ingress: {enabled: true, className: nginx, tlsSecret: l
 config: {webhook: {listen: ":8081", github: {secretFile: /etc/lcm/secrets/webhook-secret}}}
 podMonitor: {enabled: true, labels: {release: prometheus}}
 prometheusRule: {enabled: true, labels: {release: prometheus}}
+grafanaDashboard: {enabled: true}
 serviceAccount: {annotations: {example.com/of: lcm}}
 imagePullSecrets: [{name: registry}]
 image: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000"}
@@ -43,9 +44,9 @@ func TestChart(t *testing.T) {
 	}{
 		"default":    {nil, "ConfigMap NetworkPolicy Service ServiceAccount StatefulSet"},
 		"ha":         {[]string{ha}, "ConfigMap NetworkPolicy PodDisruptionBudget Service ServiceAccount StatefulSet"},
-		"everything": {[]string{write(t, everything)}, "ConfigMap Ingress NetworkPolicy PodMonitor PrometheusRule Service Service ServiceAccount StatefulSet"},
+		"everything": {[]string{write(t, everything)}, "ConfigMap ConfigMap Ingress NetworkPolicy PodMonitor PrometheusRule Service Service ServiceAccount StatefulSet"},
 		"ha, everything": {[]string{ha, write(t, everything)},
-			"ConfigMap Ingress NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule Service Service ServiceAccount StatefulSet"},
+			"ConfigMap ConfigMap Ingress NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule Service Service ServiceAccount StatefulSet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := chart(check, c.values...)
@@ -55,8 +56,8 @@ func TestChart(t *testing.T) {
 			var kinds []string
 			for _, m := range manifests(t, out) {
 				kinds = append(kinds, m["kind"].(string))
-				if m["kind"] == "ConfigMap" {
-					acceptable(t, m["data"].(map[string]any)["reconciler.yaml"].(string))
+				if data, ok := m["data"].(map[string]any); ok && data["reconciler.yaml"] != nil {
+					acceptable(t, data["reconciler.yaml"].(string))
 				}
 			}
 			if got := strings.Join(kinds, " "); got != c.kinds {
