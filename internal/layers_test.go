@@ -77,6 +77,7 @@ var layers = map[string]string{
 
 	"bench/compared": "rule schemas/cue",
 	"bench":          "lcm gitrepo trust masterkey sopsfile state store store/bolt reconcile webhook schemas/cue",
+	"deploy":         "", // tests alone
 
 	"cmd/lcm-lint":   "fix jsonschema policy schemas/cue lcm diag check gitrepo kept rule",
 	"cmd/lcm":        "dotprompt strictyaml fix jsonschema schemas/cue lcm diag gitrepo history tree trust policyfile",
