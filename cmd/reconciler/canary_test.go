@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,7 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	}
 	daemon := s.daemon("daemon", targets)
 	s.appends(daemon, "schedule: \"@every 1s\"\ndriftSchedule: \"@every 1s\"\n")
+	heard := s.overheard(daemon)
 	inVault := func(kind, field string) any {
 		data, _ := server.Must(t, http.MethodGet, mount+"/data/"+secretsOf+"of-"+kind, nil)["data"].(map[string]any)
 		return data[field]
@@ -214,7 +216,36 @@ func TestNoSecretLeavesForAnythingButVault(t *testing.T) {
 	s.passes(0, daemon)
 
 	s.readers()
+	heard()
 	s.search()
+}
+
+// overheard has a daemon tell a file of events, a collector and GitHub of itself, and returns what keeps all that they were told.
+func (s *spy) overheard(daemon string) func() {
+	s.t.Helper()
+	a := &audience{}
+	github := httptest.NewServer(http.HandlerFunc(a.github))
+	s.t.Cleanup(github.Close)
+	s.write("github-token", "canary-of-github")
+	config, err := os.ReadFile(daemon)
+	s.check(err)
+	s.check(os.WriteFile(daemon, []byte(strings.Replace(string(config), "repository: {",
+		"repository: {reports: {github: {repository: acme/config, url: \""+github.URL+"\", tokenFile: ../github-token}}, ", 1)), 0o600))
+	s.appends(daemon, "events: {file: events.jsonl}\ntracing: {otlp: {endpoint: \""+a.collector.HTTP(s.t)+"\"}, successes: 1}\n")
+	return func() {
+		for _, what := range []string{"statuses", "spans"} {
+			text := a.told(what)
+			if s.said[what] = text; text == "" {
+				s.t.Errorf("nobody was told %s", what)
+			}
+		}
+		for i, span := range a.collector.Spans() {
+			s.said[fmt.Sprintf("span %d", i)] = span.String()
+		}
+		if events, err := os.ReadFile(filepath.Dir(daemon) + "/events.jsonl"); err != nil || len(events) == 0 {
+			s.t.Errorf("no events: %v", err)
+		}
+	}
 }
 
 // TestNoSecretLeavesForAnythingButBolt is the same for the embedded target, which seals what it keeps.
