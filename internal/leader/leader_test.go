@@ -13,7 +13,7 @@ import (
 )
 
 // replica makes one that asks some endpoints.
-func replica(t *testing.T, name, prefix string, endpoints ...string) *leader.Replica {
+func replica(t testing.TB, name, prefix string, endpoints ...string) *leader.Replica {
 	t.Helper()
 	r, err := leader.New(leader.Config{Name: name, TTL: 2 * time.Second, Etcd: etcd.Config{Endpoints: endpoints, Prefix: prefix, Timeout: 2 * time.Second}})
 	if err != nil {

@@ -67,8 +67,12 @@ func Passing(err error) bool { return passing(err) }
 // ErrCompacted is returned by Scan when etcd forgot the revision that was being read.
 var ErrCompacted = errCompacted
 
-// scanPage is how many keys are asked for at first: fewer if they are large.
-const scanPage = 4000
+// A page has so many keys, and fewer if they are large: then it is to have about so many bytes. Each page costs etcd a count of
+// all keys that are left, so few pages are better.
+const (
+	scanPage  = 10_000
+	scanBytes = 4 << 20
+)
 
 // Scan calls each with all keys below a folder, which ends with a slash, in their order, as they stood at one revision;
 // 0: the newest.
@@ -87,10 +91,15 @@ func (c *Client) Scan(ctx context.Context, folder string, revision int64, each f
 		if err != nil {
 			return fmt.Errorf("reading what is below %s: %w", folder, err)
 		}
+		bytes := 0
 		for _, kv := range page.Kvs {
+			bytes += len(kv.Key) + len(kv.Value)
 			if err := each(kv); err != nil {
 				return err
 			}
+		}
+		if bytes < scanBytes/2 {
+			limit = min(2*limit, scanPage)
 		}
 		if !page.More || len(page.Kvs) == 0 {
 			return nil
