@@ -75,6 +75,9 @@ func (db *DB) drop() (err error) {
 	return err
 }
 
+// mapped is how much address space a copy has at first, in bytes: to map it anew while it is filled takes long.
+const mapped = 256 << 20
+
 // fresh begins an empty copy.
 func (db *DB) fresh() error {
 	if err := db.drop(); err != nil {
@@ -88,7 +91,7 @@ func (db *DB) fresh() error {
 		return err
 	}
 	defer os.RemoveAll(dir) // what is open stays readable
-	db.bolt, err = bolt.Open(filepath.Join(dir, "copy.db"), 0o600, &bolt.Options{NoSync: true, NoFreelistSync: true, NoGrowSync: true, FreelistType: bolt.FreelistMapType})
+	db.bolt, err = bolt.Open(filepath.Join(dir, "copy.db"), 0o600, &bolt.Options{NoSync: true, NoFreelistSync: true, NoGrowSync: true, InitialMmapSize: mapped, FreelistType: bolt.FreelistMapType})
 	if err != nil {
 		return err
 	}
