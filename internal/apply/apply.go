@@ -22,8 +22,9 @@ const Parallel = 64
 type Result map[string]error
 
 // Run applies the plans of many namespaces, each target's batch on its own, so that a target that fails
-// leaves the others alone. Plans must have been made from the revision that v vouches for.
-func Run(ctx context.Context, v trust.Verified, plans []plan.Namespace, targets map[string]store.Target) (map[lcm.Namespace]Result, error) {
+// leaves the others alone. Plans must have been made from the revision that v vouches for. Once begin has ended no
+// further namespace is begun: those have no result.
+func Run(ctx, begin context.Context, v trust.Verified, plans []plan.Namespace, targets map[string]store.Target) (map[lcm.Namespace]Result, error) {
 	if v.IsZero() {
 		return nil, errors.New("apply: nothing is applied from a revision that was not verified")
 	}
@@ -36,6 +37,9 @@ func Run(ctx context.Context, v trust.Verified, plans []plan.Namespace, targets 
 			return nil, fmt.Errorf("apply: the plan of %s is held", p.Namespace)
 		}
 		g.Go(func() error {
+			if begin.Err() != nil {
+				return nil
+			}
 			r := one(ctx, v, p, targets)
 			mu.Lock()
 			defer mu.Unlock()

@@ -168,7 +168,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, job *job, j
 	defer job.lapses.carriedOut(ctx, r.Tracer)
 	for from := 0; from < len(js); from += together {
 		to := min(from+together, len(js))
-		if err := r.carryOutSome(ctx, v, job.lapses, js[from:to], plans[from:to], o, report); err != nil {
+		if err := r.carryOutSome(ctx, v, job, js[from:to], plans[from:to], o, report); err != nil {
 			return err
 		}
 		for i := from; i < to; i++ { // what was carried out is not held until the last is
@@ -180,7 +180,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v trust.Verified, job *job, j
 
 // carryOutSome records the intents, applies, and records the outcomes. A crash between leaves the intents
 // open, and the next pass does it again.
-func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *lapses, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
+func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, job *job, chunk []*judged, plans []plan.Namespace, o Options, report *Report) error {
 	if o.DryRun {
 		r.detail(ctx, chunk, plans, report)
 		report.add(chunk, plans, nil)
@@ -191,6 +191,7 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *laps
 		return err
 	}
 	defer done()
+	l := job.lapses
 	var ready []plan.Namespace
 	intents := map[lcm.Namespace]state.Intent{}
 	for i, p := range plans {
@@ -205,9 +206,12 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *laps
 		return fmt.Errorf("recording what is about to be written: %w", err)
 	}
 	began = time.Now()
-	results, err := apply.Run(ctx, v, ready, l.timed(r.stores))
+	results, err := apply.Run(writing{job.last, ctx}, ctx, v, ready, l.timed(r.stores))
 	if l.apply.took(began, err == nil && !anyFailed(results)); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		chunk, plans = begun(chunk, plans, ready, results)
 	}
 	began = time.Now()
 	outcomes, err := r.outcomes(v, chunk, plans, results)
@@ -220,7 +224,22 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, l *laps
 	if l.outcome.took(began, err == nil); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
 	}
-	return nil
+	return ctx.Err()
+}
+
+// begun leaves out the namespaces that were to be written when the pass was stopped, and that nothing was begun of.
+func begun(chunk []*judged, plans, ready []plan.Namespace, results map[lcm.Namespace]apply.Result) (js []*judged, ps []plan.Namespace) {
+	left := map[lcm.Namespace]bool{}
+	for _, p := range ready {
+		_, done := results[p.Namespace]
+		left[p.Namespace] = !done
+	}
+	for i, p := range plans {
+		if !left[p.Namespace] {
+			js, ps = append(js, chunk[i]), append(ps, p)
+		}
+	}
+	return js, ps
 }
 
 func anyFailed(results map[lcm.Namespace]apply.Result) bool {

@@ -42,6 +42,7 @@ type Config struct {
 	Key          masterkey.Key
 	Freshness    Freshness
 	Windows      []Window           // outside of which changes wait; nil: at any time
+	Grace        time.Duration      // how long what is being written may take when a pass is to stop; 0: not at all
 	MaxDeletes   Share              // the daemon's ceiling; the zero value allows only the ten that always pass
 	Receipt      string             // a file that always holds the receipt of what was accepted; "": none
 	Verdicts     *kept.Values       // where what was judged good is kept, by content; nil: nowhere
@@ -147,18 +148,22 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	ctx, leave, err := r.enter(ctx)
+	last, end := outlive(ctx, r.Grace)
+	defer end()
+	last, leave, err := r.enter(last)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	ctx, cancel := until(last, ctx)
+	defer cancel()
 	report := r.newReport(o)
 	tell, err := r.telling(o)
 	if err != nil {
 		return nil, err
 	}
 	ctx, span := r.begin(ctx, o)
-	if err = r.pass(ctx, o, report); err == nil {
+	if err = r.pass(ctx, last, o, report); err == nil {
 		err = report.publish(ctx, r)
 	}
 	report.end(span, err)
@@ -173,8 +178,8 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	return report, nil
 }
 
-// pass is the way from fetch to outcome.
-func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error {
+// pass is the way from fetch to outcome. What is being written when ctx ends may be written to the end, until last does.
+func (r *Reconciler) pass(ctx, last context.Context, o Options, report *Report) error {
 	head, err := r.fetch(ctx, o)
 	report.Mirror = r.seen.mirror()
 	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {
@@ -194,7 +199,7 @@ func (r *Reconciler) pass(ctx context.Context, o Options, report *Report) error 
 	if err != nil {
 		return err
 	}
-	report.pauses = job.pauses
+	report.pauses, job.last = job.pauses, last
 	if job.versions, err = r.versions(ctx, verified, o); err != nil {
 		return err
 	}

@@ -62,6 +62,7 @@ func (r *Reconciler) restoreOne(ctx context.Context, job *job, j *judged, o Opti
 		return err
 	}
 	defer done()
+	ctx = writing{job.last, ctx}
 	for _, l := range looks {
 		if j.restores() { // it may have been suspended meanwhile
 			err = errors.Join(err, r.putBack(ctx, v, j, l))
@@ -132,7 +133,7 @@ func (r *Reconciler) putBack(ctx context.Context, v trust.Verified, j *judged, l
 			}
 		}
 	}
-	results, err := apply.Run(ctx, v, []plan.Namespace{p}, r.stores)
+	results, err := apply.Run(ctx, ctx, v, []plan.Namespace{p}, r.stores)
 	if err == nil {
 		err = results[j.namespace][l.target]
 	}

@@ -32,6 +32,7 @@ type job struct {
 	stray     map[lcm.Namespace][]diag.Finding  // what the layout refuses beside or above their folders
 	pending   map[lcm.Namespace]state.Namespace // held, failed or waiting; nil for a plan of a given revision
 	pauses    *pauses
+	last      context.Context // of what is being written
 	trails    trails
 	past      past
 	answers   answers
