@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,9 +30,22 @@ import (
 type app struct {
 	repositories []*served
 	shared
+	hook    *hook        // nil: none
+	metrics net.Listener // nil: none
+
+	before   *app                    // the one whose place this is to take; nil: none
+	borrowed map[string]openedTarget // of that one
 
 	mu      sync.Mutex // guards what follows
+	opened  map[string]openedTarget
 	closers []func() error
+	lasting int // so many of the first outlive a reload
+}
+
+// openedTarget is a target by what it was opened with.
+type openedTarget struct {
+	config targetConfig
+	store.Target
 }
 
 // shared is what all repositories of a daemon use.
@@ -57,6 +71,10 @@ func (a *app) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var errs []error
+	for _, t := range a.opened {
+		errs = append(errs, t.Close())
+	}
+	a.opened = nil
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i]())
 	}
@@ -76,21 +94,26 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 	if err := a.openState(c, dryRun, stderr); err != nil {
 		return nil, err
 	}
+	a.lasting = len(a.closers)
+	return a, a.openRest(ctx, c, dryRun, log)
+}
+
+// openRest opens what a reload opens anew.
+func (a *app) openRest(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger) (err error) {
 	if file := c.Secrets.Age.IdentityFile; file != "" { // none: the daemon opens no secrets, and holds what has any
 		if a.opener, err = sopsfile.NewOpener(sopsfile.Config{IdentityFile: file}); err != nil {
-			return nil, configError{err.Error()}
+			return configError{err.Error()}
 		}
 	}
 	if err := a.openReports(c, dryRun, log); err != nil {
-		return nil, err
+		return err
 	}
-	a.targets = map[string]reconcile.Target{}
+	a.targets, a.opened, a.borrowed = map[string]reconcile.Target{}, map[string]openedTarget{}, map[string]openedTarget{}
 	for name, t := range c.Targets {
-		s, err := a.openTarget(ctx, name, t, dryRun)
+		s, err := a.takeTarget(ctx, name, t, dryRun)
 		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", name, targetError{err})
+			return fmt.Errorf("target %s: %w", name, targetError{err})
 		}
-		a.onClose(s.Close)
 		a.targets[name] = reconcile.Target{Target: breaker.New(name, s, log), MaxClassification: t.MaxClassification, Place: t.place(),
 			Adopt: t.adopt(), ReportDrift: t.Drift == "report", IgnoreDrift: t.ignoreDrift}
 	}
@@ -102,7 +125,22 @@ func open(ctx context.Context, c *daemonConfig, dryRun bool, log *slog.Logger, s
 		s.reopen() // whoever needs it is told if it is not
 		a.repositories = append(a.repositories, s)
 	}
-	return a, nil
+	return nil
+}
+
+// takeTarget opens a target, or takes over one that a process can have open but once.
+func (a *app) takeTarget(ctx context.Context, name string, t targetConfig, dryRun bool) (store.Target, error) {
+	if a.before != nil && t.Type == "bolt" {
+		if o, there := a.before.opened[name]; there && o.config.Type == t.Type && o.config.Path == t.Path {
+			a.borrowed[name] = openedTarget{t, o.Target}
+			return o.Target, nil
+		}
+	}
+	s, err := a.openTarget(ctx, name, t, dryRun)
+	if err == nil {
+		a.opened[name] = openedTarget{t, s}
+	}
+	return s, err
 }
 
 // openRepository opens one repository. The configuration that it returns has the state even if nothing else could be opened.
@@ -110,7 +148,7 @@ func (a *app) openRepository(c *daemonConfig, r *repositoryConfig, dryRun bool, 
 	if rc, err = a.openTrust(c, r, dryRun); err != nil {
 		return rc, nil, err
 	}
-	rc.Opener, rc.Targets, rc.MaxDeletes, rc.Log = a.opener, a.targets, c.maxDeletes, log
+	rc.Opener, rc.Targets, rc.MaxDeletes, rc.Grace, rc.Log = a.opener, a.targets, c.maxDeletes, c.shutdownTimeout, log
 	if log != nil && len(c.Repositories) > 1 {
 		rc.Log = log.With("repository", r.Name)
 	}
@@ -170,12 +208,26 @@ func (a *app) openState(c *daemonConfig, readOnly bool, stderr io.Writer) (err e
 
 // stateOf opens where one repository stands.
 func (a *app) stateOf(r *repositoryConfig) (reconcile.Config, error) {
-	st, err := a.states[r.Name], error(nil)
-	if a.replica == nil {
-		st, err = a.state.Repository(r.Name, a.key.Derive(masterkey.State))
-	}
+	st, err := a.stateNamed(r.Name)
 	return reconcile.Config{Repository: r.Name, Branch: r.Branch, Tenants: r.Tenants, Introduction: r.Introduction,
 		State: st, Key: a.key, Windows: a.windows, Receipt: r.receipt(), Freshness: r.freshness, Now: time.Now, Office: a.office}, err
+}
+
+// stateNamed is the state of a repository, which is one as long as the process runs.
+func (a *app) stateNamed(name string) (st *state.DB, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if st = a.states[name]; st != nil || a.replica != nil {
+		return st, nil
+	}
+	if st, err = a.state.Repository(name, a.key.Derive(masterkey.State)); err != nil {
+		return nil, err
+	}
+	if a.states == nil {
+		a.states = map[string]*state.DB{}
+	}
+	a.states[name] = st
+	return st, nil
 }
 
 // loadKey reads the daemon's key. On the first start it makes one, and says so.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/llm-config-manager/lcm/internal/check"
 	"github.com/llm-config-manager/lcm/internal/diag"
@@ -40,7 +41,9 @@ type daemonConfig struct {
 	} `json:"secrets"`
 	Targets map[string]targetConfig `json:"targets"`
 	Windows []windowConfig          `json:"windows"`
-	Limits  struct {
+
+	ShutdownTimeout string `json:"shutdownTimeout"`
+	Limits          struct {
 		MaxDeletes    any    `json:"maxDeletes"` // a number or a share
 		MaxFetchBytes string `json:"maxFetchBytes"`
 	} `json:"limits"`
@@ -51,11 +54,12 @@ type daemonConfig struct {
 	Events  eventsConfig   `json:"events"`
 	Tracing *tracingConfig `json:"tracing"`
 
-	windows       []reconcile.Window
-	maxDeletes    reconcile.Share
-	maxFetchBytes int64
-	log           *slog.Logger // of the daemon; nil: it is a command
-	bundle        string       // from the command line: a file that stands for the server; "-": standard input
+	windows         []reconcile.Window
+	shutdownTimeout time.Duration
+	maxDeletes      reconcile.Share
+	maxFetchBytes   int64
+	log             *slog.Logger // of the daemon; nil: it is a command
+	bundle          string       // from the command line: a file that stands for the server; "-": standard input
 }
 
 type targetConfig struct {
@@ -176,7 +180,7 @@ func (c *daemonConfig) complete(dir string) error {
 	if c.Key.File == "" {
 		c.Key.File = filepath.Join(c.State.folder(), "lcm.key")
 	}
-	errs = append(errs, c.completeRepositories(dir), c.completeWindows())
+	errs = append(errs, c.completeRepositories(dir), c.completeWindows(), c.completeShutdown())
 	for name, t := range c.Targets {
 		errs = append(errs, below(t.complete(dir), "targets", name))
 		c.Targets[name] = t

@@ -38,7 +38,9 @@ type answer struct {
 const maxAnswer = 1 << 30
 
 // answering serves the socket until ctx ends. That it can't be made stops nobody but those who would ask.
-func (a *app) answering(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
+func (d *running) answering(ctx context.Context) error {
+	a, c := d.current()
+	log := d.log
 	l, err := listenAlone(c.control())
 	if err != nil {
 		log.Warn("this daemon can't be asked or told anything while it runs", "error", err)
@@ -46,11 +48,12 @@ func (a *app) answering(ctx context.Context, c *daemonConfig, log *slog.Logger) 
 	}
 	defer os.Remove(c.control())
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /plan", a.answerPlan)
-	mux.HandleFunc("GET /status", a.answerStatus)
-	mux.HandleFunc("GET /history", a.answerHistory)
-	mux.HandleFunc("POST /reconcile", a.answerReconcile)
-	mux.HandleFunc("POST /suspend", a.answerSuspend)
+	mux.HandleFunc("POST /plan", d.on((*app).answerPlan))
+	mux.HandleFunc("GET /status", d.on((*app).answerStatus))
+	mux.HandleFunc("GET /history", d.on((*app).answerHistory))
+	mux.HandleFunc("POST /reconcile", d.on((*app).answerReconcile))
+	mux.HandleFunc("POST /reload", d.answerReload)
+	mux.HandleFunc("POST /suspend", d.on((*app).answerSuspend))
 	s := &http.Server{Handler: a.leading(mux), ReadHeaderTimeout: 10 * time.Second, ConnContext: withPeer, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	stop := context.AfterFunc(ctx, func() { s.Close() })

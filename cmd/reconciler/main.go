@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -38,6 +37,7 @@ const (
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	cli := &cli{stdout: stdout, stderr: stderr, colour: diag.Colourful(stdout)}
 	root := cli.root()
 	root.SetArgs(args)
@@ -119,7 +119,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.reconcileCommand(), c.suspendCommand(), c.resumeCommand(), c.historyCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.reconcileCommand(), c.reloadCommand(), c.suspendCommand(), c.resumeCommand(), c.historyCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = wrapArgs(cmd.Args)
 	}
@@ -290,32 +290,4 @@ func (c *cli) runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&c.format, "log-format", "text", "text or json")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-func (c *cli) daemon(ctx context.Context) (err error) {
-	if err := c.checkFormat(); err != nil {
-		return err
-	}
-	var handler slog.Handler = slog.NewTextHandler(c.stderr, nil)
-	if c.format == "json" {
-		handler = slog.NewJSONHandler(c.stderr, nil)
-	}
-	log := slog.New(handler)
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	cfg.log = log
-	a, err := open(ctx, cfg, false, log, c.stderr)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.close()) }()
-	if err := a.any(); err != nil {
-		return err
-	}
-	log.Info("running", "version", version(), "repository", cfg.names(), "schedule", cfg.Schedule, "driftSchedule", cfg.DriftSchedule)
-	err = a.serve(ctx, cfg, log)
-	log.Info("stopped")
-	return err
 }

@@ -201,7 +201,7 @@ func officeOf(r *leader.Replica) *reconcile.Office {
 // leading answers what only the leader can, where this replica does not lead, with who does.
 func (a *app) leading(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.replica != nil && r.URL.Path != "/status" {
+		if a.replica != nil && r.URL.Path != "/status" && r.URL.Path != "/reload" {
 			_, leave, _, err := a.replica.Enter(r.Context())
 			if err != nil {
 				writeAnswer(w, answer{exitFailed, "", fmt.Sprintf("reconciler: %v\n", err)})

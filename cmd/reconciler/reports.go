@@ -28,9 +28,17 @@ type reports struct {
 	lines    lines
 }
 
+// measures are those of the daemon before a reload: what is counted goes on.
+func (a *app) measures(c *daemonConfig) *health.Measures {
+	if a.before != nil {
+		return a.before.reports.measures
+	}
+	return health.NewMeasures(c.repositoryNames()...)
+}
+
 // openReports opens what tells of the daemon. Without a log there is no daemon: then only events are written.
 func (a *app) openReports(c *daemonConfig, dryRun bool, log *slog.Logger) (err error) {
-	a.reports = &reports{log: log, measures: health.NewMeasures(c.repositoryNames()...), statuses: map[string]*commitstatus.Queue{}}
+	a.reports = &reports{log: log, measures: a.measures(c), statuses: map[string]*commitstatus.Queue{}}
 	if dryRun {
 		return nil
 	}
@@ -139,7 +147,6 @@ func (r *reports) run(ctx context.Context, alive func() bool) {
 	group.Go(func() { r.systemd.Watch(ctx, alive) })
 	r.systemd.Ready()
 	<-ctx.Done()
-	r.systemd.Stopping()
 	group.Wait()
 }
 

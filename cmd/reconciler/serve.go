@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,38 +10,17 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// serve makes passes by the schedule, and answers its operator and those who watch, until ctx ends.
-func (a *app) serve(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
-	group, ctx := errgroup.WithContext(ctx)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	group.Go(func() error { return a.answering(ctx, c, log) })
-	group.Go(func() error {
-		defer cancel()
-		return a.watched(ctx, c, log)
-	})
-	return group.Wait()
-}
-
-// watched makes the passes, each repository its own, and answers those who watch.
+// watched makes the passes, each repository its own, and answers those who watch, until ctx ends.
 func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	hook, err := a.hook(ctx, c.Webhook, log)
-	if err != nil {
-		return err
+	if a.hook != nil {
+		group.Go(func() error { return a.hook.serve(ctx) })
 	}
-	if hook != nil {
-		group.Go(func() error { return hook.serve(ctx) })
-	}
-	if c.Metrics.Listen != "" {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
-		if err != nil {
-			return fmt.Errorf("metrics.listen: %w", err)
-		}
+	if l := a.metrics; l != nil {
 		log.Info("listening", "for", "metrics", "address", l.Addr().String())
-		watched := a.health(log, hook)
+		watched := a.health(log)
 		group.Go(func() error { return watched.Serve(ctx, l) })
 	}
 	group.Go(func() error { a.reports.run(ctx, a.alive); return nil })
@@ -81,13 +58,16 @@ func (a *app) logOf(s *served, log *slog.Logger) *slog.Logger {
 	return log.With("repository", s.Name)
 }
 
-func (a *app) health(log *slog.Logger, hook *hook) *health.Server {
+func (a *app) health(log *slog.Logger) *health.Server {
 	cfg := health.Config{Log: log}
 	a.reports.measured(&cfg)
 	for _, s := range a.repositories {
 		cfg.Repositories = append(cfg.Repositories, health.Repository{Name: s.Name, Status: s.Status, Active: s.Active, Passing: s.Passing})
 	}
-	if hook != nil {
+	if last := a.repositories[0].reloaded; last != nil {
+		cfg.Reloaded = last
+	}
+	if hook := a.hook; hook != nil {
 		cfg.Collectors = append(cfg.Collectors, health.Counted("reconcile_webhooks_total", "Webhooks, by what became of them.", "result", hook.Counts))
 	}
 	return health.New(cfg)

@@ -15,7 +15,8 @@ import (
 // served is one of the repositories of a daemon. One that can't be opened leaves the others alone: it is tried again.
 type served struct {
 	repositoryConfig
-	open func() (reconcile.Config, *reconcile.Reconciler, error)
+	open     func() (reconcile.Config, *reconcile.Reconciler, error)
+	reloaded func() *reconcile.StatusReload // how the last reload of the configuration went; nil: no daemon runs
 
 	mu     sync.Mutex // guards what follows
 	config reconcile.Config
@@ -71,7 +72,8 @@ func (s *served) status(of func(*reconcile.Reconciler) (*reconcile.Status, error
 	r, config, why := s.opened, s.config, s.err
 	s.mu.Unlock()
 	if r != nil {
-		return of(r)
+		st, err := of(r)
+		return s.withReload(st), err
 	}
 	if config.State == nil {
 		return nil, why
@@ -80,7 +82,7 @@ func (s *served) status(of func(*reconcile.Reconciler) (*reconcile.Status, error
 	if err != nil {
 		return nil, err
 	}
-	st.Ready, st.NotReady = false, append([]string{strings.ReplaceAll(why.Error(), "\n", "; ")}, st.NotReady...)
+	s.withReload(st).Ready, st.NotReady = false, append([]string{strings.ReplaceAll(why.Error(), "\n", "; ")}, st.NotReady...)
 	return st, nil
 }
 
@@ -100,6 +102,14 @@ func (s *served) Passing() time.Duration {
 		return 0
 	}
 	return r.Passing()
+}
+
+// withReload adds how the configuration was last read.
+func (s *served) withReload(st *reconcile.Status) *reconcile.Status {
+	if st != nil && s.reloaded != nil {
+		st.Reload = s.reloaded()
+	}
+	return st
 }
 
 // run makes passes by the schedule until ctx ends, from when the repository can be opened. Each, or that it can't be, is handed to done.

@@ -112,7 +112,8 @@ func writeSuspensions(b *strings.Builder, all []state.Suspension) {
 	}
 }
 
-// writeWindows tells of maintenance windows, and the last time that they were taken no notice of.
+// writeWindows tells of maintenance windows, the last time that they were taken no notice of, and a configuration that is not
+// in force.
 func writeWindows(b *strings.Builder, s *reconcile.Status) {
 	for _, w := range s.Windows {
 		is := "closed"
@@ -120,6 +121,9 @@ func writeWindows(b *strings.Builder, s *reconcile.Status) {
 			is = "open"
 		}
 		fmt.Fprintf(b, "window      %s is %s, opens at %s\n", w.Namespaces, is, stampText(w.Opens))
+	}
+	if r := s.Reload; r != nil && !r.Success {
+		fmt.Fprintf(b, "reload      FAILED at %s, the daemon goes on with the old configuration: %s\n", stampText(r.At), strings.ReplaceAll(r.Error, "\n", "; "))
 	}
 	if e := s.Exception; e != nil {
 		fmt.Fprintf(b, "exception   windows of %s were taken no notice of at %s by %s: %s\n", e.Namespaces, stampText(e.At), e.By, e.Reason)

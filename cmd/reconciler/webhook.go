@@ -72,8 +72,8 @@ type hook struct {
 
 func (h *hook) serve(ctx context.Context) error { return h.Serve(ctx, h.listener) }
 
-// hook opens the webhook; nil if none is configured.
-func (a *app) hook(ctx context.Context, w *webhookConfig, log *slog.Logger) (*hook, error) {
+// openHook opens the webhook; nil if none is configured.
+func (a *app) openHook(ctx context.Context, w *webhookConfig, log *slog.Logger, ls *listeners) (*hook, error) {
 	if w == nil {
 		return nil, nil
 	}
@@ -88,10 +88,11 @@ func (a *app) hook(ctx context.Context, w *webhookConfig, log *slog.Logger) (*ho
 	if err != nil {
 		return nil, configErrorf("webhook: %v", err)
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", w.Listen)
+	l, err := ls.listen(ctx, w.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("webhook.listen: %w", err)
 	}
+	a.onClose(func() error { return closeListener(l) })
 	log.Info("listening", "for", "webhooks", "address", l.Addr().String())
 	return &hook{server, l}, nil
 }

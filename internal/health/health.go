@@ -29,9 +29,10 @@ import (
 type Config struct {
 	Repositories []Repository
 	Log          *slog.Logger
-	Measures     *Measures              // what is counted; nil: nothing is
-	Version      string                 // of the program
-	Collectors   []prometheus.Collector // metrics of other parts of the daemon; their labels must be bounded
+	Measures     *Measures                      // what is counted; nil: nothing is
+	Version      string                         // of the program
+	Reloaded     func() *reconcile.StatusReload // how the configuration was last read; nil: not told
+	Collectors   []prometheus.Collector         // metrics of other parts of the daemon; their labels must be bounded
 }
 
 // Repository is one that the daemon serves.
@@ -69,7 +70,7 @@ type answer struct {
 
 // New returns a server, which listens nowhere yet.
 func New(cfg Config) *Server {
-	s := &Server{log: cfg.Log, measures: cfg.Measures, version: cfg.Version, collectors: cfg.Collectors}
+	s := &Server{log: cfg.Log, measures: cfg.Measures, version: cfg.Version, collectors: append(cfg.Collectors, reloads(cfg.Reloaded)...)}
 	for _, r := range cfg.Repositories {
 		s.watched = append(s.watched, &watched{Repository: r})
 	}

@@ -35,6 +35,7 @@ type Status struct {
 	Waiting      []Waiting          `json:"waiting"`     // what is not carried out now
 	Suspensions  []state.Suspension `json:"suspensions"` // those in force
 	Windows      []StatusWindow     `json:"windows"`
+	Reload       *StatusReload      `json:"reload"`    // of the configuration, how the last went; null: no daemon runs
 	Exception    *state.Exception   `json:"exception"` // the last pass that took no notice of windows
 	Drift        StatusDrift        `json:"drift"`
 	Fetch        StatusFetch        `json:"fetch"`
@@ -48,6 +49,13 @@ type Status struct {
 
 	Counts     StatusCounts      `json:"counts,omitempty"`     // of StatusOf alone
 	Namespaces []StatusNamespace `json:"namespaces,omitempty"` // of StatusOf alone
+}
+
+// StatusReload is how the configuration of the daemon was last read: at its start, or since.
+type StatusReload struct {
+	At      time.Time `json:"at"`
+	Success bool      `json:"success"`
+	Error   string    `json:"error"` // why the daemon goes on with an older one; "" if it does not
 }
 
 // Accepted is the revision that is believed, and since when.

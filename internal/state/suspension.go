@@ -14,7 +14,7 @@ type Suspension struct {
 	Reason     string       `json:"reason"`           // one line
 	By         string       `json:"by,omitempty"`     // the operator; "" for one that lcm.yaml says
 	Commit     lcm.Revision `json:"commit,omitempty"` // the revision with which lcm.yaml said so first
-	Since      time.Time    `json:"since"`
+	Since      time.Time    `json:"since,omitzero"`
 	Until      time.Time    `json:"until,omitzero"` // when it ends by itself; zero: it does not
 }
 
