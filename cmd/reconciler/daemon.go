@@ -75,18 +75,19 @@ func (d *running) within(ctx context.Context) error {
 		a, _ := d.current()
 		ended <- errors.Join(err, a.close(), d.listeners.keep())
 	}()
-	late := make(chan struct{})
-	defer context.AfterFunc(ctx, func() {
-		a, cfg := d.current()
-		d.log.Info("stopping", "within", cfg.shutdownTimeout)
-		a.reports.systemd.Stopping()
-		time.AfterFunc(cfg.shutdownTimeout+overtime, func() { close(late) })
-	})()
 	select {
 	case err := <-ended:
 		d.log.Info("stopped")
 		return err
-	case <-late:
+	case <-ctx.Done():
+	}
+	_, cfg := d.current()
+	d.log.Info("stopping", "within", cfg.shutdownTimeout)
+	select {
+	case err := <-ended:
+		d.log.Info("stopped")
+		return err
+	case <-time.After(cfg.shutdownTimeout + overtime):
 		return errors.New("stopped by force: something did not end in time; the next start mends what it left")
 	}
 }
@@ -103,7 +104,7 @@ func (d *running) serve(ctx context.Context) error {
 		a, cfg := d.current()
 		serving, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- a.watched(serving, cfg, d.log) }()
+		go func() { ended <- a.watched(serving, ctx, cfg, d.log) }()
 		select {
 		case err := <-ended:
 			stop()

@@ -36,6 +36,9 @@ func (d *running) reload(ctx context.Context) (err error) {
 		if err != nil {
 			a.reports.systemd.Ready() // as it was
 			d.log.Error("the configuration can't be reloaded: the daemon goes on with the old one", "error", err)
+			if err := a.reports.events.Reopen(); err != nil { // whoever moved it away sent the signal
+				d.log.Error("the file of events can't be opened anew", "error", err)
+			}
 		}
 	}()
 	next, err := d.c.load()

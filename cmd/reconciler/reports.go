@@ -138,8 +138,8 @@ func (a *app) alive() bool {
 	return true
 }
 
-// run sends what waits to be sent, until ctx ends.
-func (r *reports) run(ctx context.Context, alive func() bool) {
+// run sends what waits to be sent, until ctx ends. whole is that of the daemon.
+func (r *reports) run(ctx, whole context.Context, alive func() bool) {
 	var group sync.WaitGroup
 	for _, q := range r.statuses {
 		group.Go(func() { q.Run(ctx) })
@@ -147,6 +147,9 @@ func (r *reports) run(ctx context.Context, alive func() bool) {
 	group.Go(func() { r.systemd.Watch(ctx, alive) })
 	r.systemd.Ready()
 	<-ctx.Done()
+	if whole.Err() != nil {
+		r.systemd.Stopping()
+	}
 	group.Wait()
 }
 

@@ -10,8 +10,9 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// watched makes the passes, each repository its own, and answers those who watch, until ctx ends.
-func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) error {
+// watched makes the passes, each repository its own, and answers those who watch, until ctx ends. whole is that of the
+// daemon, which goes on where there is only a reload.
+func (a *app) watched(ctx, whole context.Context, c *daemonConfig, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -23,7 +24,7 @@ func (a *app) watched(ctx context.Context, c *daemonConfig, log *slog.Logger) er
 		watched := a.health(log)
 		group.Go(func() error { return watched.Serve(ctx, l) })
 	}
-	group.Go(func() error { a.reports.run(ctx, a.alive); return nil })
+	group.Go(func() error { a.reports.run(ctx, whole, a.alive); return nil })
 	schedule := reconcile.Schedule{Passes: c.Schedule, Drift: c.DriftSchedule}
 	group.Go(func() error {
 		defer cancel()
