@@ -37,6 +37,8 @@ const (
 func newTerm(r *Replica, number uint64, made int64, lease clientv3.LeaseID, sent time.Time) *Term {
 	t := &Term{replica: r, number: number, made: made, lease: lease, seals: map[string]int64{}}
 	t.life, t.over = context.WithCancelCause(context.Background())
+	t.mu.Lock() // it may run out at once
+	defer t.mu.Unlock()
 	t.until = sent.Add(r.ttl - r.ttl/margin)
 	t.timer = time.AfterFunc(time.Until(t.until), t.expire)
 	return t
@@ -71,7 +73,9 @@ func (t *Term) expire() {
 
 func (t *Term) end(why error) {
 	t.over(why)
+	t.mu.Lock()
 	t.timer.Stop()
+	t.mu.Unlock()
 	t.replica.left(t)
 }
 
