@@ -119,7 +119,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return configErrorf("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.reconcileCommand(), c.reloadCommand(), c.suspendCommand(), c.resumeCommand(), c.historyCommand(), c.acceptCommand(), c.receiptCommand(), c.keygenCommand(), c.demoCommand())
+	root.AddCommand(c.runCommand(), c.onceCommand(), c.planCommand(), c.verifyCommand(), c.statusCommand(), c.reconcileCommand(), c.reloadCommand(), c.suspendCommand(), c.resumeCommand(), c.historyCommand(), c.acceptCommand(), c.receiptCommand(), c.configCommand(), c.keygenCommand(), c.demoCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = wrapArgs(cmd.Args)
 	}

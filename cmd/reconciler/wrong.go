@@ -36,11 +36,11 @@ func below(err error, path ...string) error {
 
 // parts takes errors apart that errors.Join put together.
 func parts(err error) (out []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case !ok:
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() { // one that wraps two says something itself
 		return []error{err}
 	}
 	for _, e := range joined.Unwrap() {

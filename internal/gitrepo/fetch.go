@@ -70,6 +70,30 @@ func CheckURL(address string, auth Auth) error {
 	return s.close()
 }
 
+// Ask asks a remote where a branch is, and fetches nothing.
+func Ask(ctx context.Context, at Remote, branch string) (head lcm.Revision, err error) {
+	defer contain(&err)
+	name, err := branchRef(branch)
+	if err != nil {
+		return "", err
+	}
+	s, err := newSource(at.URL, at.Auth, Limits{}.WithDefaults())
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	talk, err := s.list(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, talk.close()) }()
+	id, ok := talk.refs()[name]
+	if !ok {
+		return "", fmt.Errorf("%w in the remote repository: push it there, or configure another", ErrNoBranch)
+	}
+	return revision(id), nil
+}
+
 // CheckBranch says what is wrong with the name of a branch.
 func CheckBranch(name string) error {
 	_, err := branchRef(name)
