@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -108,5 +109,5 @@ func logEvent(log *slog.Logger, e reconcile.Event) {
 		attrs = append(attrs, "changes", e.Changes)
 	}
 	add("reason", e.Reason)
-	log.Log(nil, level, "event", attrs...) //nolint:staticcheck // the handlers of the daemon read no context
+	log.Log(context.Background(), level, "event", attrs...)
 }

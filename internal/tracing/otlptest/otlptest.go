@@ -102,6 +102,13 @@ func (c *Collector) take(req *collector.ExportTraceServiceRequest, authorization
 
 // HTTP serves OTLP over HTTP until the test ends, and returns the URL.
 func (c *Collector) HTTP(t testing.TB) string {
+	s := httptest.NewServer(c.Handler())
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// Handler takes OTLP over HTTP.
+func (c *Collector) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", func(w http.ResponseWriter, r *http.Request) {
 		if err := c.receive(r); err != nil {
@@ -110,9 +117,7 @@ func (c *Collector) HTTP(t testing.TB) string {
 		}
 		w.Header().Set("Content-Type", "application/x-protobuf")
 	})
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	return s.URL
+	return mux
 }
 
 func (c *Collector) receive(r *http.Request) error {
@@ -158,7 +163,7 @@ func (c *Collector) GRPC(t testing.TB) string {
 	}
 	s := grpc.NewServer()
 	collector.RegisterTraceServiceServer(s, c)
-	go s.Serve(l) //nolint:errcheck // the test ends it
+	go func() { _ = s.Serve(l) }() // until the test ends it
 	t.Cleanup(s.Stop)
 	return "http://" + l.Addr().String()
 }
