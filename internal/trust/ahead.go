@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"filippo.io/edwards25519/field"
@@ -51,16 +53,16 @@ func (w *walk) signer(t *Policy, c *gitrepo.Commit, at time.Time) (*Key, *signat
 	return key, nil
 }
 
-// unproven is a commit that a key signed if its signature begins with the encoding of a point.
+// unproven is a commit that a key of ours is said to have signed.
 type unproven struct {
-	commit *gitrepo.Commit
-	key    *Key
-	point  *extended
-	begins []byte
+	commit             *gitrepo.Commit
+	key                *Key
+	ed                 *edKey
+	message, signature []byte
 }
 
-// unproven adds a commit whose signature only has to be compared, once it is known to be one by a key that signs often:
-// all else that verify demands was seen to.
+// unproven adds a commit of whose signature only the equation is still to be looked at: all else that verify demands
+// was seen to.
 func (r keyring) unproven(to []unproven, c *gitrepo.Commit) []unproven {
 	if oneSignature(c.Signature) != nil {
 		return to
@@ -81,23 +83,30 @@ func (r keyring) unproven(to []unproven, c *gitrepo.Commit) []unproven {
 	if bad != nil {
 		return to
 	}
-	if point, ok := ed.commitment(message, sig.signature.Blob); ok {
-		to = append(to, unproven{c, key, point, sig.signature.Blob[:32]})
-	}
-	return to
+	return append(to, unproven{c, key, ed, message, sig.signature.Blob})
 }
 
-// proven returns the commits whose signatures hold, and the keys that made them.
+// proven returns the commits whose signatures hold, and the keys that made them, where these sign so much that they
+// have tables. Key by key, the tables in use are in a cache that is near.
 func proven(all []unproven) map[*gitrepo.Commit]*Key {
-	z := make([]field.Element, len(all))
+	slices.SortStableFunc(all, func(a, b unproven) int { return bytes.Compare(a.ed.public, b.ed.public) })
+	points := make([]*extended, len(all))
+	var z []field.Element
 	for i, u := range all {
-		z[i].Set(&u.point.z)
-	}
-	keys := make(map[*gitrepo.Commit]*Key, len(all))
-	for i, inverse := range inverses(z) {
-		if encoded := all[i].point.bytes(&inverse); string(encoded[:]) == string(all[i].begins) {
-			keys[all[i].commit] = all[i].key
+		if r, ok := u.ed.commitment(u.message, u.signature); ok {
+			points[i], z = r, append(z, r.z)
 		}
+	}
+	z = inverses(z)
+	keys := make(map[*gitrepo.Commit]*Key, len(z))
+	for i, u := range all {
+		if points[i] == nil {
+			continue
+		}
+		if encoded := points[i].bytes(&z[0]); bytes.HasPrefix(u.signature, encoded[:]) {
+			keys[u.commit] = u.key
+		}
+		z = z[1:]
 	}
 	return keys
 }

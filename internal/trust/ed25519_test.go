@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -29,14 +30,15 @@ func agree(t *testing.T, k *edKey, message, signature []byte) bool {
 	if got := k.verify(message, signature); got != want {
 		t.Fatalf("key %x, message %x, signature %x: %t, crypto/ed25519 says %t", k.public, message, signature, got, want)
 	}
-	if got, ok := together(t, k, message, signature); ok && got != want {
+	if got := together(t, k, message, signature); got != want {
 		t.Fatalf("key %x, message %x, signature %x: %t among others, crypto/ed25519 says %t", k.public, message, signature, got, want)
 	}
 	return want
 }
 
-// together is the verdict on a signature that is proven together with a good and a bad one; false if it cannot be.
-func together(t *testing.T, k *edKey, message, signature []byte) (proved, ok bool) {
+// together is the verdict on a signature that is looked at together with a good and a bad one. What is not in form is
+// not proven.
+func together(t *testing.T, k *edKey, message, signature []byte) bool {
 	t.Helper()
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	other := otherKey(t)
@@ -46,17 +48,13 @@ func together(t *testing.T, k *edKey, message, signature []byte) (proved, ok boo
 		key                *edKey
 		message, signature []byte
 	}{{other, []byte("sound"), sound}, {k, message, signature}, {other, []byte("unsound"), sound}} {
-		point, ok := u.key.commitment(u.message, u.signature)
-		if !ok {
-			return false, false
-		}
-		all = append(all, unproven{&gitrepo.Commit{}, &Key{}, point, u.signature[:32]})
+		all = append(all, unproven{&gitrepo.Commit{}, &Key{}, u.key, u.message, u.signature})
 	}
-	keys := proven(all)
+	keys := proven(slices.Clone(all))
 	if keys[all[0].commit] == nil || keys[all[2].commit] != nil {
 		t.Fatalf("beside key %x, message %x, signature %x others are misjudged", k.public, message, signature)
 	}
-	return keys[all[1].commit] == all[1].key, true
+	return keys[all[1].commit] == all[1].key
 }
 
 var otherKey = func() func(testing.TB) *edKey {
