@@ -8,30 +8,40 @@ import (
 	"github.com/llm-config-manager/lcm/internal/reconcile"
 )
 
-// maxWaitingLines bounds the namespaces that are named to people and in the log: a whole repository may be suspended.
+// maxWaitingLines bounds the namespaces that are named to people: a whole repository may be suspended.
 const maxWaitingLines = 100
 
-// writeWaiting tells what waits, by why it does.
-func writeWaiting(b *strings.Builder, all []reconcile.Waiting) {
-	var order []string
-	by := map[string][]reconcile.Waiting{}
+// group is what waits for one reason.
+type group struct {
+	why     string
+	waiting []reconcile.Waiting
+}
+
+func groups(all []reconcile.Waiting) (out []*group) {
+	by := map[string]*group{}
 	for _, w := range all {
 		why := pauseText(w.Pause)
 		if by[why] == nil {
-			order = append(order, why)
+			by[why] = &group{why: why}
+			out = append(out, by[why])
 		}
-		by[why] = append(by[why], w)
+		by[why].waiting = append(by[why].waiting, w)
 	}
+	return out
+}
+
+// writeWaiting tells what waits, by why it does.
+func writeWaiting(b *strings.Builder, all []reconcile.Waiting) {
 	left := maxWaitingLines
-	for _, why := range order {
-		fmt.Fprintln(b, why)
-		for _, w := range by[why][:min(len(by[why]), left)] {
+	for _, g := range groups(all) {
+		fmt.Fprintln(b, g.why)
+		for _, w := range g.waiting[:min(len(g.waiting), left)] {
 			fmt.Fprintf(b, "  %s: %s\n", w.Namespace, waitingText(w))
 		}
-		if more := len(by[why]) - left; more > 0 {
+		if more := len(g.waiting) - left; more > 0 {
 			fmt.Fprintf(b, "  and %s more\n", plural(more, "namespace"))
 		}
-		left = max(0, left-len(by[why]))
+		left = max(0, left-len(g.waiting))
 	}
 }
 
@@ -69,12 +79,13 @@ func waitText(changes int) string {
 	return plural(changes, "change") + " wait"
 }
 
-// logWaiting logs what waits.
+// logWaiting logs what waits, a line for each reason: it may wait for many passes.
 func logWaiting(log *slog.Logger, all []reconcile.Waiting) {
-	for _, w := range all[:min(len(all), maxWaitingLines)] {
-		log.Info("waiting", "namespace", w.Namespace.String(), "changes", w.Changes, "since", w.Since.Short(), "serving", w.Serving.Short(), "for", pauseText(w.Pause))
-	}
-	if more := len(all) - maxWaitingLines; more > 0 {
-		log.Info("waiting more", "count", more)
+	for _, g := range groups(all) {
+		changes := 0
+		for _, w := range g.waiting {
+			changes += w.Changes
+		}
+		log.Info("waiting", "namespaces", len(g.waiting), "changes", changes, "for", g.why)
 	}
 }
