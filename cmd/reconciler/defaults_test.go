@@ -70,6 +70,7 @@ func TestDefaults(t *testing.T) {
 	used := map[string]func(documented string) string{
 		"schedule":             func(string) string { return c.Schedule },
 		"driftSchedule":        func(string) string { return c.DriftSchedule },
+		"shutdownTimeout":      func(d string) string { return sameTime(d, c.shutdownTimeout) },
 		"limits.maxFetchBytes": func(d string) string { return sameSize(d, gitrepo.Limits{}.WithDefaults().MaxFetchBytes) },
 		"limits.maxDeletes": func(d string) string {
 			share, err := reconcile.ParseShare(d)
