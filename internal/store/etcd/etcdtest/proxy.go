@@ -75,6 +75,12 @@ func (p *Proxy) Block(yes bool) {
 	}
 }
 
+// pass waits while nothing gets through.
+func (p *Proxy) pass() {
+	p.hold.RLock()
+	defer p.hold.RUnlock()
+}
+
 // CutAtAnswer breaks the next connection on which the member sends something, before it gets through.
 func (p *Proxy) CutAtAnswer() { p.cutAtAnswer.Store(true) }
 
@@ -117,8 +123,7 @@ func (p *Proxy) forward(to, from net.Conn, cut func() bool) {
 		if n > 0 && cut() {
 			return
 		}
-		p.hold.RLock()
-		p.hold.RUnlock() //nolint:staticcheck // to wait is all
+		p.pass()
 		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
 			return
 		}
