@@ -97,7 +97,8 @@ All that ` + "`reconciler.yaml`" + ` may hold, written from [schemas/cue/daemon.
 - ` + "`${NAME}`" + ` of a variable of the environment may stand in what is called a credential here, nowhere else. One that is not set is an error.
 - Secrets stand in files of their own, or in variables of the environment, never in this file.
 - More of mirrors, maxFetchAge, heartbeats and metrics is in [freshness.md](freshness.md), of forges in [trust.md](trust.md#merges-made-by-a-forge), of targets in [targets/](targets), of drift in
-  [drift.md](drift.md), of maxDeletes in [deletes.md](deletes.md), of windows in [control.md](control.md), of webhooks in [webhooks.md](webhooks.md), of reports, events and tracing in
+  [drift.md](drift.md), of maxDeletes in [deletes.md](deletes.md), of windows in [control.md](control.md), of a
+  state in etcd in [high-availability.md](high-availability.md), of webhooks in [webhooks.md](webhooks.md), of reports, events and tracing in
   [observability.md](observability.md), of the rest in [reconciler.md](reconciler.md).
 - What is called required is so where the mapping around it is given. Columns: what may stand there, what a number counts, what counts if nothing stands there, what it means.
 `
