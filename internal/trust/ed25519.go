@@ -75,7 +75,9 @@ func (k *edKey) commitment(message, signature []byte) (*extended, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return sum(generator(), s, minusA, c), true
+	r := sum(generator(), s, minusA, c)
+	// No point has a z of 0. One that had would spoil the inverses of all that are looked at together.
+	return r, r.z.Equal(new(field.Element)) == 0
 }
 
 // use makes the key's table when it has been used often.
