@@ -83,8 +83,9 @@ func (p *pack) parseIndex(data []byte) error {
 	if len(rest) < p.count*(idSize+8) {
 		return fmt.Errorf("it is cut short")
 	}
-	p.ids, rest = rest[:p.count*idSize], rest[p.count*(idSize+4):]
-	p.offs, p.longs = rest[:p.count*4], rest[p.count*4:]
+	// The checksums, a seventh of it, are not kept in memory.
+	p.ids, rest = bytes.Clone(rest[:p.count*idSize]), rest[p.count*(idSize+4):]
+	p.offs, p.longs = bytes.Clone(rest[:p.count*4]), bytes.Clone(rest[p.count*4:])
 	p.divide()
 	return nil
 }
@@ -118,7 +119,7 @@ func (p *pack) find(id plumbing.Hash) (offset int64, ok bool) {
 // idsInPart is how many ids share a beginning that starts tells apart, on average: they lie in one or two lines of a
 // processor's cache, while the index's own table leaves hundreds to search. Where somebody made ids otherwise, halving
 // bounds the search.
-const idsInPart = 2
+const idsInPart = 4
 
 // part numbers the ids by how they begin, in their order.
 func (p *pack) part(id plumbing.Hash) int {
