@@ -116,10 +116,17 @@ func cmdPrometheus(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	ts.Check(cmd.Start())
 	ts.Defer(func() { cancel(); _ = cmd.Wait() })
-	ts.Setenv("prometheus", "http://"+l.Addr().String())
+	at := "http://" + l.Addr().String()
+	ts.Setenv("prometheus", at)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if _, body, err := fetchURL(at + "/api/v1/query?query=up"); err == nil && strings.Contains(body, `"1"]`) {
+			return
+		}
+	}
+	ts.Fatalf("Prometheus does not reach the daemon")
 }
 
-// firing NAME…: waits until the alerts fire, for a minute at most. With ! it demands that none of them does now.
+// firing NAME…: waits until the alerts fire, for a minute at most; with ! until none of them does.
 func cmdFiring(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: firing NAME...")
@@ -137,13 +144,11 @@ func cmdFiring(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 		switch {
-		case neg && missing != len(args):
-			ts.Fatalf("there fire %s", last)
-		case neg || missing == 0:
+		case neg && missing == len(args), !neg && missing == 0:
 			return
 		}
 	}
-	ts.Fatalf("%v should fire; there do %s", args, last)
+	ts.Fatalf("%v should fire, or not with a !; there do %s", args, last)
 }
 
 // firing asks Prometheus which alerts fire.
