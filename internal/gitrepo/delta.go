@@ -78,7 +78,7 @@ func operand(written byte, delta []byte) (n int, rest []byte, ok bool) {
 // deltaNumber reads one of the two sizes at the beginning of a delta: of the base, and of what it makes.
 func deltaNumber(delta []byte) (n int64, rest []byte, ok bool) {
 	v, size := binary.Uvarint(delta)
-	if size <= 0 || v >= 1<<62 {
+	if size <= 0 || size > 8 { // 2^56, far more than anything may have
 		return 0, nil, false
 	}
 	return int64(v), delta[size:], true
