@@ -13,9 +13,8 @@
 //	check    check     schemas and policies, the same battery as in lcm-lint
 //	plan     plan      the difference to what the targets hold; pure
 //	hold     hold.go   what fails, would delete too much or meets a foreign value is held, with all that refers to it; the others go on
-//	pause    pause.go  what is suspended, or has no window open, waits
 //	restore  restore.go   what somebody changed in a namespace that is held is put back as it was
-//	intent   state     what is about to be written
+//	intent   state     what is about to be written: nothing of what is suspended, or has no window open (pause.go)
 //	apply    apply     compare-and-swap, a namespace at a time
 //	outcome  state     what was written
 //	publish  report.go one Report, which main turns into text, JSON and an exit code
