@@ -230,6 +230,9 @@ func (b *bench) single(ctx context.Context, w *world, c *commands) (err error) {
 
 // idle measures passes with nothing to do, and makes sure that they wrote nothing.
 func (b *bench) idle(ctx context.Context, w *world, r *running, c *commands) error {
+	if _, err := r.pass(ctx, 0); err != nil { // writes when it fetched, as one pass a minute does
+		return err
+	}
 	before, err := w.written()
 	if err != nil {
 		return err
