@@ -108,6 +108,11 @@ func (a *app) openRest(ctx context.Context, c *daemonConfig, dryRun bool, log *s
 	if err := a.openReports(c, dryRun, log); err != nil {
 		return err
 	}
+	if len(c.Repositories) == 1 && a.state != nil { // a state that does not authenticate is told before any target is asked
+		if _, err := a.stateNamed(c.Repositories[0].Name); err != nil {
+			return err
+		}
+	}
 	a.targets, a.opened, a.borrowed = map[string]reconcile.Target{}, map[string]openedTarget{}, map[string]openedTarget{}
 	for name, t := range c.Targets {
 		s, err := a.takeTarget(ctx, name, t, dryRun)

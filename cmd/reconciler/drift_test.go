@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -72,7 +73,7 @@ func TestDriftIsPutRight(t *testing.T) {
 	if all := s.log.String() + text; strings.Contains(all, "canary") {
 		t.Errorf("a value is told:\n%s", all)
 	}
-	if kinds := strings.Count(s.log.String(), `"kind":"`+string(state.DriftMissing)+`"`); kinds != 3 {
+	if kinds := len(regexp.MustCompile(`"msg":"drift".*"kind":"`+string(state.DriftMissing)+`"`).FindAllString(s.log.String(), -1)); kinds != 3 {
 		t.Errorf("%d entries are logged as missing, want 3:\n%s", kinds, s.log)
 	}
 }

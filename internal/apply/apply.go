@@ -22,8 +22,8 @@ const Parallel = 64
 type Result map[string]error
 
 // Run applies the plans of many namespaces, each target's batch on its own, so that a target that fails
-// leaves the others alone. Plans must have been made from the revision that v vouches for. Once begin has ended no
-// further namespace is begun: those have no result.
+// leaves the others alone. Plans must have been made from the revision that v vouches for. Once begin or ctx has
+// ended no further namespace is begun: those have no result.
 func Run(ctx, begin context.Context, v trust.Verified, plans []plan.Namespace, targets map[string]store.Target) (map[lcm.Namespace]Result, error) {
 	if v.IsZero() {
 		return nil, errors.New("apply: nothing is applied from a revision that was not verified")
@@ -37,7 +37,7 @@ func Run(ctx, begin context.Context, v trust.Verified, plans []plan.Namespace, t
 			return nil, fmt.Errorf("apply: the plan of %s is held", p.Namespace)
 		}
 		g.Go(func() error {
-			if begin.Err() != nil {
+			if begin.Err() != nil || ctx.Err() != nil {
 				return nil
 			}
 			r := one(ctx, v, p, targets)

@@ -206,11 +206,11 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, job *jo
 		return fmt.Errorf("recording what is about to be written: %w", err)
 	}
 	began = time.Now()
-	results, err := apply.Run(writing{job.last, ctx}, ctx, v, ready, l.timed(r.stores))
+	results, err := apply.Run(writing{job.last, ctx}, job.begin, v, ready, l.timed(r.stores))
 	if l.apply.took(began, err == nil && !anyFailed(results)); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
+	if job.stopped(ctx) != nil {
 		chunk, plans = begun(chunk, plans, ready, results)
 	}
 	began = time.Now()
@@ -223,6 +223,14 @@ func (r *Reconciler) carryOutSome(ctx context.Context, v trust.Verified, job *jo
 	r.active.wrote(outcomes)
 	if l.outcome.took(began, err == nil); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
+	}
+	return job.stopped(ctx)
+}
+
+// stopped is why no further namespace is begun; nil while one may be.
+func (b bounds) stopped(ctx context.Context) error {
+	if err := b.begin.Err(); err != nil {
+		return err
 	}
 	return ctx.Err()
 }

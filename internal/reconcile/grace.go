@@ -9,6 +9,12 @@ import (
 // it may write to the end, for so long as Config.Grace: half-written namespaces are mended by the next pass, but until
 // then readers do without.
 
+// bounds say how long a pass may go on. The context that all else has ends a moment after begin does.
+type bounds struct {
+	begin context.Context // no namespace is begun once this has ended
+	last  context.Context // of what is being written
+}
+
 // outlive returns a context that ends so much later than ctx, and never without what ends it being called.
 func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))

@@ -148,6 +148,7 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	asked := ctx
 	last, end := outlive(ctx, r.Grace)
 	defer end()
 	last, leave, err := r.enter(last)
@@ -163,7 +164,7 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	ctx, span := r.begin(ctx, o)
-	if err = r.pass(ctx, last, o, report); err == nil {
+	if err = r.pass(ctx, bounds{asked, last}, o, report); err == nil {
 		err = report.publish(ctx, r)
 	}
 	report.end(span, err)
@@ -178,8 +179,8 @@ func (r *Reconciler) Pass(ctx context.Context, o Options) (*Report, error) {
 	return report, nil
 }
 
-// pass is the way from fetch to outcome. What is being written when ctx ends may be written to the end, until last does.
-func (r *Reconciler) pass(ctx, last context.Context, o Options, report *Report) error {
+// pass is the way from fetch to outcome. What is being written when it is to stop may be written to the end, within bounds.
+func (r *Reconciler) pass(ctx context.Context, within bounds, o Options, report *Report) error {
 	head, err := r.fetch(ctx, o)
 	report.Mirror = r.seen.mirror()
 	if refusal := trust.Unreadable(head, "what was pushed cannot be read", err); refusal != nil {
@@ -199,7 +200,7 @@ func (r *Reconciler) pass(ctx, last context.Context, o Options, report *Report) 
 	if err != nil {
 		return err
 	}
-	report.pauses, job.last = job.pauses, last
+	report.pauses, job.bounds = job.pauses, within
 	if job.versions, err = r.versions(ctx, verified, o); err != nil {
 		return err
 	}

@@ -32,14 +32,14 @@ type job struct {
 	stray     map[lcm.Namespace][]diag.Finding  // what the layout refuses beside or above their folders
 	pending   map[lcm.Namespace]state.Namespace // held, failed or waiting; nil for a plan of a given revision
 	pauses    *pauses
-	last      context.Context // of what is being written
-	trails    trails
-	past      past
-	answers   answers
-	versions  *versions
-	befores   befores
-	burned    burned
-	lapses    *lapses
+	bounds
+	trails   trails
+	past     past
+	answers  answers
+	versions *versions
+	befores  befores
+	burned   burned
+	lapses   *lapses
 }
 
 // trails keeps the ways to the revision, by where they begin.
