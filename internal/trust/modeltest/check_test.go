@@ -42,6 +42,7 @@ func TestModel(t *testing.T) {
 		n = min(n, 1000)
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // there is much garbage, and little else
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 << 30))
 	met := &coverage{counts: map[string]int{}}
 	t.Run("histories", func(t *testing.T) {
 		for shard := range shards {
