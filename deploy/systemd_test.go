@@ -14,7 +14,10 @@ const unit = "systemd/lcm-reconciler.service"
 // TestUnit has systemd judge the unit: that it can be loaded, and how much of the host is exposed to the daemon, from 0 to 10.
 func TestUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("systemd is not here") // the order says: where present
+		if os.Getenv("CI") != "" {
+			t.Fatal("there is no systemd-analyze here; make test installs it")
+		}
+		t.Skip("there is no systemd-analyze here; make test installs it, or says how")
 	}
 	text, err := os.ReadFile(unit)
 	if err != nil {
