@@ -26,12 +26,7 @@ func (d *desk) bundle(name string, revs ...string) string {
 
 // The server is down. Commits come as bundles, and are judged as ever: signatures make the way of transport irrelevant.
 func TestBundle(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("no git here")
-	}
+	requirePrograms(t, "git")
 	d := newDesk(t, "testdata/base")
 	cfg := "--config=" + d.daemon("one", map[string]string{"secrets": "{type: bolt, path: secrets.db}", "runtime": "{type: file, path: runtime}"})
 	fresh := "--config=" + d.daemon("two", map[string]string{"secrets": "{type: bolt, path: secrets.db}", "runtime": "{type: file, path: runtime}"})

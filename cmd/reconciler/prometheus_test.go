@@ -25,18 +25,6 @@ const (
 	ruleTest = "../../deploy/prometheus/lcm.rules.test.yaml"
 )
 
-// needProgram skips a test at a desk that lacks a program.
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing: apt-get install prometheus", name)
-	}
-	t.Skipf("%s is missing: apt-get install prometheus", name)
-}
-
 // alerts are the names in the file of rules, with their annotations.
 func alerts(t *testing.T) map[string]string {
 	t.Helper()
@@ -60,7 +48,7 @@ func alerts(t *testing.T) map[string]string {
 // TestAlertRules: Prometheus takes the rules; each alert is silent, and then fires, in a test of promtool's; and each leads to where it is
 // said what it means and what to do.
 func TestAlertRules(t *testing.T) {
-	needProgram(t, "promtool")
+	requirePrograms(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", ruleFile}, {"test", "rules", ruleTest}} {
 		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)
@@ -86,8 +74,8 @@ func TestAlertRules(t *testing.T) {
 
 // TestPrometheusScripts runs the scripts that need a real Prometheus.
 func TestPrometheusScripts(t *testing.T) {
-	needProgram(t, "prometheus")
-	needProgram(t, "promtool")
+	requirePrograms(t, "prometheus")
+	requirePrograms(t, "promtool")
 	p := params("testdata/prometheus")
 	p.Cmds["prometheus"], p.Cmds["firing"], p.Cmds["metrics"] = cmdPrometheus, cmdFiring, cmdMetrics
 	testscript.Run(t, p)

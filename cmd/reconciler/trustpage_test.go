@@ -28,14 +28,19 @@ func TestTrustPage(t *testing.T) {
 	if len(page) < 50 {
 		t.Fatalf("%d commands found in the page", len(page))
 	}
-	v := newVillage(t)
+	newVillage(t).follow("docs/trust.md", page)
+}
+
+// follow types the commands of a page, and holds what they print against what it shows.
+func (v *village) follow(name string, page []typed) {
+	v.t.Helper()
 	for i, c := range page {
 		out, code := v.run(c.who, c.text)
 		if asks := i+1 < len(page) && page[i+1].text == "echo $?" && page[i+1].who == c.who; code != 0 && !asks {
-			t.Fatalf("docs/trust.md:%d: %s$ %s: exit code %d\n%s", c.line, c.who, c.text, code, out)
+			v.t.Fatalf("%s:%d: %s$ %s: exit code %d\n%s", name, c.line, c.who, c.text, code, out)
 		}
 		if c.output != nil && !shown(c.output).MatchString(out) {
-			t.Fatalf("docs/trust.md:%d: %s$ %s\nshows\n%s\nbut it is\n%s", c.line, c.who, c.text, strings.Join(c.output, "\n"), out)
+			v.t.Fatalf("%s:%d: %s$ %s\nshows\n%s\nbut it is\n%s", name, c.line, c.who, c.text, strings.Join(c.output, "\n"), out)
 		}
 	}
 }
